@@ -1,0 +1,60 @@
+# make demo      build the index of the starter documents and open the chat; QUESTION="..." answers one question
+# make test      all tests        make check   format, lint, types, import contracts, tests
+# make bench     what we claim about speed and quality, with the peers in the same run
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := check
+.PHONY: demo test check format lint types imports bench clean setup setup-dev
+
+# uv: the one on the path, else a local one from PyPI.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+PYTHON ?= python3
+DATA := .locus
+export UV_PYTHON_DOWNLOADS := never
+DEV := $(UV) run --frozen --all-extras --group dev
+
+demo: setup
+	@$(UV) run --frozen --no-dev locus ingest starter --data-dir $(DATA) >/dev/null 2>$(DATA).log || { cat $(DATA).log >&2; exit 1; }
+	@rm -f $(DATA).log
+ifdef QUESTION
+	@$(UV) run --frozen --no-dev locus ask "$$QUESTION" --data-dir $(DATA)
+else
+	@if [ -t 0 ] && [ -t 1 ]; then $(UV) run --frozen --no-dev locus chat --data-dir $(DATA); \
+	else $(UV) run --frozen --no-dev locus ask "What is the BXD family and how were the strains made?" --data-dir $(DATA); fi
+endif
+export QUESTION
+
+setup: $(UV)
+	@$(UV) sync --frozen --no-dev --inexact --quiet
+
+setup-dev: $(UV)
+	@$(UV) sync --frozen --all-extras --group dev --quiet
+
+.uv/bin/uv:
+	@echo "uv is not on the path; putting one into .uv/" >&2
+	@$(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
+
+test: setup-dev
+	@$(DEV) pytest
+
+format: setup-dev
+	@$(DEV) ruff format .
+	@$(DEV) ruff check --fix .
+
+lint: setup-dev
+	@$(DEV) ruff format --check .
+	@$(DEV) ruff check .
+
+types: setup-dev
+	@$(DEV) mypy
+
+imports: setup-dev
+	@$(DEV) lint-imports
+
+check: lint types imports test
+
+bench: setup-dev
+	@$(DEV) python -m benchmarks $(BENCH)
+
+clean:
+	rm -rf .venv .uv $(DATA) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

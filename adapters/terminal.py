@@ -1,0 +1,110 @@
+"""The terminal as a chat: questions in, streamed answers with sources out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from bot.application import Application
+from bot.errors import BotError
+from bot.evidence import Answer
+from bot.messages import Turn
+
+HISTORY_TURNS = 12
+GREETING = (
+    "Ask about GeneNetwork. Every statement of an answer has its source below it; follow-up questions work.\n"
+    "[dim]/new starts over · /quotes shows the cited passages of the last answer · /quit leaves[/dim]"
+)
+HELP = "Type a question, or /new, /quotes, /help, /quit."
+Read = Callable[[str], str]
+
+
+class TerminalChat:
+    """One conversation in a terminal.
+
+    Args:
+        application: Answers.
+        console: Where everything is printed.
+        read: Called in a thread with the prompt; returns a line, raises EOFError at the end.
+    """
+
+    def __init__(self, application: Application, console: Console, read: Read) -> None:
+        self._application = application
+        self._console = console
+        self._read = read
+        self._history: list[Turn] = []
+        self._last: Answer | None = None
+
+    async def run(self) -> None:
+        """Ask and answer until /quit or the end of input."""
+        self._console.print(GREETING)
+        while True:
+            try:
+                line = (await asyncio.to_thread(self._read, "\n› ")).strip()
+            except (EOFError, KeyboardInterrupt):
+                self._console.print()
+                return
+            if line in {"/quit", "/exit", "/q"}:
+                return
+            if line:
+                await self._handle(line)
+
+    async def _handle(self, line: str) -> None:
+        if line == "/new":
+            self._history.clear()
+            self._last = None
+            self._console.print("[dim]A new conversation.[/dim]")
+        elif line == "/quotes":
+            self._show_quotes()
+        elif line.startswith("/"):
+            self._console.print(HELP)
+        else:
+            try:
+                await self._answer(line)
+            except BotError as error:
+                self._console.print(f"[red]{escape(str(error))}[/red]")
+
+    async def _answer(self, question: str) -> None:
+        written = ""
+        answer: Answer | None = None
+        history = tuple(self._history)
+        async with aclosing(self._application.stream(question, history=history)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Answer):
+                    answer = piece
+                elif self._console.is_terminal:
+                    written += piece
+                    self._console.print(Text(piece), end="", soft_wrap=True)
+        if answer is None:
+            return
+        if written.strip() != answer.text.strip():
+            if written:
+                # The checked answer replaces what was streamed; only supported statements are left in it.
+                self._console.print("\n\n[bold]Checked answer[/bold]")
+            self._console.print(Text(answer.text), end="")
+        self._console.print()
+        self._print_sources(answer)
+        self._last = answer
+        self._history += [Turn("user", question), Turn("assistant", answer.text)]
+        del self._history[:-HISTORY_TURNS]
+
+    def _print_sources(self, answer: Answer) -> None:
+        if answer.citations:
+            self._console.print("\n[bold]Sources[/bold]" if answer.answered else "\n[bold]Closest documents[/bold]")
+        for citation in answer.citations:
+            line = Text(f"[{citation.n}] ", style="bold")
+            line.append(citation.title, style=f"link {citation.url}" if citation.url else "")
+            line.append(f"  {citation.url or citation.source}", style="dim")
+            self._console.print(line, soft_wrap=True)
+
+    def _show_quotes(self) -> None:
+        quoted = [citation for citation in (self._last.citations if self._last else ()) if citation.quote]
+        if not quoted:
+            self._console.print("[dim]There is no answer with quotes yet.[/dim]")
+        for citation in quoted:
+            self._console.print(Text(f"[{citation.n}] {citation.title}\n    {citation.quote}"))

@@ -1,0 +1,1 @@
+"""Turning evidence into answers: quoting the documents, or writing with a language model."""

@@ -1,0 +1,188 @@
+"""The commands of `locus` and their options; errors become one sentence and an exit code here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from bot.errors import BotError, InvalidRequestError, StorageError
+from bot.log import set_up_logging
+from bot.messages import Turn
+from bot.settings import Settings, load_settings
+
+logger = logging.getLogger(__name__)
+
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EXIT_INTERNAL = 1
+
+app = typer.Typer(
+    name="locus",
+    help="Answers questions about GeneNetwork from its documents, with a link behind every statement.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder that holds all state (LOCUS_DATA_DIR).")]
+History = Annotated[
+    Path | None, typer.Option("--history", help='Earlier turns: a JSON list of {"role", "content"}.', metavar="FILE")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def main() -> NoReturn:
+    """Run the command line; the process exits with the codes of docs/command-line.md."""
+    code = EXIT_INTERNAL
+    try:
+        code = app(standalone_mode=False) or 0
+    except BotError as error:
+        _complain(str(error))
+        code = error.exit_code
+    except typer.Exit as error:
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("Stopped. What was already indexed is kept.")
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe, `head` say, has seen enough; a second complaint at exit would be noise.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except OSError as error:
+        if error.errno is None:
+            raise
+        _complain(f"{error.strerror}{f': {error.filename}' if error.filename else ''}.")
+        code = StorageError.exit_code
+    except Exception as error:
+        click_code = getattr(error, "exit_code", None)
+        if isinstance(click_code, int) and hasattr(error, "show"):
+            error.show()
+            code = click_code
+        else:
+            logger.debug("internal error", exc_info=True)
+            _complain(
+                f"Internal error: {type(error).__name__}: {error}. LOCUS_LOG_LEVEL=debug shows where; please report it."
+            )
+    sys.exit(code)
+
+
+def _complain(sentence: str) -> None:
+    print(f"locus: {sentence}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
+
+
+def _settings(**overrides: object) -> Settings:
+    settings = load_settings(**overrides)
+    set_up_logging(settings.log_level)
+    return settings
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"locus {version('locus-bot')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Answers questions about GeneNetwork from its documents, with a link behind every statement."""
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
+    history: History = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Answer one question."""
+    from bot.cli.asking import ask_question
+
+    asyncio.run(ask_question(_settings(data_dir=data_dir), question, _turns(history), as_json=as_json))
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    limit: Annotated[int, typer.Option("-k", "--limit", min=1, max=100, help="Number of passages.")] = 10,
+    history: History = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show the passages nearest to a question."""
+    from bot.cli.asking import search_passages
+
+    asyncio.run(search_passages(_settings(data_dir=data_dir), query, limit, _turns(history), as_json=as_json))
+
+
+@app.command()
+def chat(data_dir: DataDir = None) -> None:
+    """Ask in the terminal, with follow-up questions."""
+    from bot.cli.asking import chat_in_terminal
+
+    asyncio.run(chat_in_terminal(_settings(data_dir=data_dir)))
+
+
+@app.command()
+def ingest(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Folders, files, git repositories, web pages, sitemaps, or `starter`.", metavar="SOURCE"),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Bring documents into the index; without sources, those of LOCUS_SOURCES."""
+    from bot.cli.ingesting import ingest_documents
+
+    code = asyncio.run(ingest_documents(_settings(data_dir=data_dir), sources or []))
+    raise typer.Exit(code)
+
+
+@app.command(name="eval")
+def evaluate(
+    questions: Annotated[Path, typer.Argument(help="Questions with known answers, one JSON object a line.")],
+    as_json: AsJson = False,
+    dump: Annotated[
+        Path | None, typer.Option("--dump", help="Write one JSON line per question.", metavar="FILE")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Measure retrieval and answers on questions with known answers."""
+    from bot.cli.evaluating import evaluate_questions
+
+    asyncio.run(evaluate_questions(_settings(data_dir=data_dir), questions, dump, as_json=as_json))
+
+
+@app.command()
+def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Check settings, index, models and servers; exits 1 when something is wrong."""
+    from bot.cli.doctoring import run_doctor
+
+    raise typer.Exit(asyncio.run(run_doctor(_settings(data_dir=data_dir), as_json=as_json)))
+
+
+def _turns(history: Path | None) -> tuple[Turn, ...]:
+    if history is None:
+        return ()
+    from bot.history import load_history
+
+    return load_history(history)
+
+
+def dump_json(value: object) -> str:
+    """Return JSON for people and programs: one line, letters of all languages as they are."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except ValueError as error:
+        raise InvalidRequestError(f"The result cannot be written as JSON: {error}.") from error

@@ -1,0 +1,43 @@
+"""`locus ask`, `locus search` and `locus chat`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from bot.bootstrap import open_application, open_terminal_chat
+from bot.cli.app import dump_json
+from bot.cli.render import answer_json, passage_json, print_answer, print_passages
+from bot.messages import Turn
+from bot.settings import Settings
+
+
+async def ask_question(settings: Settings, question: str, history: Sequence[Turn], *, as_json: bool) -> None:
+    """Answer one question on standard output."""
+    async with open_application(settings) as application:
+        answer = await application.ask(question, history=history)
+    if as_json:
+        sys.stdout.write(dump_json(answer_json(answer)) + "\n")
+    else:
+        print_answer(Console(highlight=False), answer)
+
+
+async def search_passages(
+    settings: Settings, query: str, limit: int, history: Sequence[Turn], *, as_json: bool
+) -> None:
+    """Print the passages for a query."""
+    async with open_application(settings.model_copy(update={"model": None})) as application:
+        evidence = await application.search(query, history=history, top_k=limit)
+    if as_json:
+        passages = [passage_json(rank, passage) for rank, passage in enumerate(evidence.passages, start=1)]
+        sys.stdout.write(dump_json({"passages": passages}) + "\n")
+    else:
+        print_passages(Console(highlight=False), evidence.passages)
+
+
+async def chat_in_terminal(settings: Settings) -> None:
+    """Ask and answer until the person leaves."""
+    async with open_terminal_chat(settings) as chat:
+        await chat.run()

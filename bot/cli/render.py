@@ -1,0 +1,81 @@
+"""Answers and passages as text for a terminal and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from bot.evidence import Answer, Citation, Passage
+
+
+def answer_json(answer: Answer) -> dict[str, object]:
+    """Return the object `locus ask --json` prints."""
+    return {
+        "question": answer.question,
+        "answer": answer.text,
+        "mode": answer.mode,
+        "answered": answer.answered,
+        "citations": [citation_json(citation) for citation in answer.citations],
+        "confidence": round(answer.confidence, 4),
+        "timings_ms": dict(answer.timings_ms),
+    }
+
+
+def citation_json(citation: Citation) -> dict[str, object]:
+    """Return one citation."""
+    return {
+        "n": citation.n,
+        "title": citation.title,
+        "source": citation.source,
+        "url": citation.url,
+        "quote": citation.quote,
+    }
+
+
+def passage_json(rank: int, passage: Passage) -> dict[str, object]:
+    """Return one passage of `locus search --json`."""
+    home = passage.home
+    return {
+        "rank": rank,
+        "source": home.source,
+        "title": home.title,
+        "heading": passage.heading,
+        "url": home.url,
+        "text": passage.text,
+    }
+
+
+def print_sources(console: Console, answer: Answer) -> None:
+    """Print the numbered sources; nothing when there are none."""
+    if not answer.citations:
+        return
+    console.print()
+    console.print("[bold]Sources[/bold]" if answer.answered else "[bold]Closest documents[/bold]")
+    for citation in answer.citations:
+        line = Text(f"[{citation.n}] ", style="bold")
+        line.append(citation.title, style=f"link {citation.url}" if citation.url else "")
+        console.print(line, soft_wrap=True)
+        console.print(Text(f"    {citation.url or citation.source}", style="dim"), soft_wrap=True)
+
+
+def print_answer(console: Console, answer: Answer) -> None:
+    """Print an answer with its sources."""
+    console.print(Text(answer.text))
+    print_sources(console, answer)
+
+
+def print_passages(console: Console, passages: Sequence[Passage]) -> None:
+    """Print passages for reading."""
+    for rank, passage in enumerate(passages, start=1):
+        home = passage.home
+        heading = f" > {passage.heading}" if passage.heading else ""
+        console.print(f"[bold]{rank}. {escape(home.title)}[/bold]{escape(heading)}", soft_wrap=True)
+        console.print(Text(f"   {home.url or home.source}", style="dim"), soft_wrap=True)
+        for line in passage.text.splitlines():
+            console.print(Text(f"   {line}"))
+        if len(passage.homes) > 1:
+            console.print(Text(f"   (the same text stands in {len(passage.homes)} documents)", style="dim"))
+        console.print()

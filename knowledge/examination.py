@@ -1,0 +1,123 @@
+"""The knowledge side of `locus doctor`: index, embedding model, Chroma and Redis servers, disk."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bot.checks import Finding, Level
+from bot.errors import BotError
+from knowledge.index import KnowledgeIndex, describe
+from knowledge.servers import inspect_chroma, is_loopback, open_redis
+
+LOW_DISK_BYTES = 1024**3  # an index of GeneNetwork's documentation takes about 150 MB
+EXTRAS = {
+    "documents": ("pypdf", "python-docx", "striprtf"),
+    "llama": ("llama-cpp-python", "langchain"),
+    "redis": ("redis",),
+    "digest": ("apscheduler",),
+    "slack": ("slack-bolt",),
+    "matrix": ("matrix-nio",),
+}
+
+
+def examine_index(open_index: Callable[[], KnowledgeIndex]) -> Iterator[Finding]:
+    """Open the index and say what it holds."""
+    try:
+        index = open_index()
+    except BotError as error:
+        sentence, _, fix = str(error).rpartition(": ")
+        yield Finding(Level.ERROR, "index", f"{sentence}.", fix)
+        return
+    try:
+        facts = describe(index)
+        if facts["documents"] == "0":
+            yield Finding(Level.WARNING, "index", "Nothing is indexed yet.", "run `locus ingest`.")
+            return
+        text = (
+            f"Revision {facts['revision']} of {facts['published']}: {facts['documents']} documents, "
+            f"{facts['chunks']} chunks, {facts['sources']} sources."
+        )
+        yield Finding(Level.OK, "index", text)
+        vectors = sum(index.vectors.count(scope) for scope in index.catalogue.scopes())
+        if vectors < int(facts["chunks"]):
+            yield Finding(
+                Level.ERROR,
+                "index",
+                f"{int(facts['chunks']) - vectors} chunks have no vector.",
+                "move the data folder away and run `locus ingest` again.",
+            )
+        for _, scope, name, spec, synced_at in index.catalogue.sources():
+            yield Finding(Level.OK, "source", f"{spec} ({name}), scope {scope}, synced {synced_at}.")
+    except (BotError, sqlite3.Error) as error:
+        yield Finding(Level.ERROR, "index", str(error), "move the data folder away and run `locus ingest` again.")
+    finally:
+        index.close()
+
+
+def examine_disk(data_dir: Path) -> Finding:
+    """Say how much room the data folder's disk has."""
+    folder = next(path for path in (data_dir, *data_dir.absolute().parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    text = f"{free / 1024**3:.1f} GiB free for {data_dir}."
+    if free < LOW_DISK_BYTES:
+        return Finding(Level.WARNING, "disk", text, "free some space or move the data folder (LOCUS_DATA_DIR).")
+    return Finding(Level.OK, "disk", text)
+
+
+def examine_chroma(url: str) -> Finding:
+    """Say whether a configured Chroma server is one to trust."""
+    try:
+        server = inspect_chroma(url)
+    except BotError as error:
+        return Finding(Level.ERROR, "chroma", str(error))
+    if server.kind != "rust":
+        return Finding(
+            Level.ERROR,
+            "chroma",
+            f"The server at {url} is the Python one, which runs code named by a client before it asks who the client "
+            "is (CVE-2026-45829).",
+            "run the Rust server, `chroma run`.",
+        )
+    host = urlsplit(url).hostname or ""
+    if not is_loopback(host):
+        return Finding(
+            Level.ERROR,
+            "chroma",
+            f"The server at {url} answers over the network without asking for a password.",
+            "bind it to the loopback address, or put it behind a proxy that asks for a certificate (mTLS).",
+        )
+    return Finding(Level.OK, "chroma", f"Rust server {server.version} at {url}, on this machine only.")
+
+
+def examine_redis(url: str) -> Finding:
+    """Say whether a configured Redis server obeys anybody."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"redis", "rediss", "unix"}:
+        return Finding(
+            Level.ERROR, "redis", "LOCUS_REDIS_URL is no Redis address.", "give it as redis://HOST:PORT."
+        )
+    if parts.scheme != "redis" or is_loopback(parts.hostname or ""):
+        return Finding(Level.OK, "redis", "The server is on this machine or asks for TLS.")
+    if open_redis(parts.hostname or "", parts.port or 6379):
+        return Finding(
+            Level.ERROR,
+            "redis",
+            f"The server at {parts.hostname} obeys anybody who reaches it: it asks for no password.",
+            "set a password (requirepass or an ACL user) and use rediss://.",
+        )
+    return Finding(Level.WARNING, "redis", "The server asks for a password, sent in clear text.", "use rediss://.")
+
+
+def examine_extras() -> Iterator[Finding]:
+    """Say which optional parts are installed."""
+    for extra, packages in EXTRAS.items():
+        try:
+            found = ", ".join(f"{package} {version(package)}" for package in packages)
+        except PackageNotFoundError:
+            continue
+        yield Finding(Level.OK, "extra", f"{extra}: {found}.")

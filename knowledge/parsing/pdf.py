@@ -1,0 +1,133 @@
+"""PDF documents, read with pypdf."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from knowledge.documents import BlockKind, ParsedDocument
+from knowledge.parsing import errors
+from knowledge.parsing.blocks import BlockBuilder
+from knowledge.parsing.text import ITEM_MARK, fold, is_sane_title
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
+
+_PAGE_NUMBER = re.compile(r"(?:page|p\.)?\s*[-–]?\s*\d{1,4}\s*[-–]?(?:\s*(?:of|/)\s*\d{1,4})?", re.IGNORECASE)  # noqa: RUF001
+    r"^(?:microsoft word|untitled|slide \d|powerpoint|document\d*$|doi:)|\.\w{2,5}$", re.IGNORECASE
+)
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_BROKEN = re.compile(r"([^\W\d_]+)-\n([^\W\d_]+)")
+_EDGE_LINES = 2  # lines at the top and foot of a page that may be a running head
+_MAX_PAGES = 5000
+_PARAGRAPH_END = (".", "!", "?", ":", ".”", ".)", ".]", '."')
+
+
+def parse_pdf(data: bytes, name: str) -> ParsedDocument:
+    """Read a PDF; headings come from its bookmarks, running heads and page numbers are left out.
+
+    Raises:
+        UnreadableError: If it is damaged, protected by a password, or holds no text.
+        SettingsError: If pypdf is not installed.
+    """
+    with errors.border(name, "PDF"):
+        from pypdf import PdfReader
+
+        reader = PdfReader(io.BytesIO(data))
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise errors.locked(name)
+        pages = [_page_lines(reader, index) for index in range(min(len(reader.pages), _MAX_PAGES))]
+        title = _title(reader)
+        bookmarks = _bookmarks(reader)
+    if not any(pages):
+        raise errors.scanned(name)
+    builder = BlockBuilder(title=title, title_from_heading=False, leads=True)
+    _add_lines(builder, _without_running_heads(pages), bookmarks)
+    document = builder.document("pdf")
+    if not document.blocks:
+        raise errors.scanned(name)
+    return document
+
+
+def _page_lines(reader: PdfReader, index: int) -> list[str]:
+    lines = [line.rstrip() for line in reader.pages[index].extract_text().splitlines()]
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _title(reader: PdfReader) -> str:
+    """Return the title of the PDF's own description, unless a program put a file name there."""
+    metadata = reader.metadata
+    title = fold(metadata.title or "") if metadata is not None else ""
+    return title if is_sane_title(title) else ""
+
+
+def _bookmarks(reader: PdfReader) -> dict[str, int]:
+    """Return the level of each bookmark's title, 1 the outermost."""
+    levels: dict[str, int] = {}
+    pending: list[tuple[int, Sequence[object]]] = [(1, reader.outline)]
+    while pending:
+        level, entries = pending.pop()
+        for entry in entries:
+            if isinstance(entry, list):
+                pending.append((level + 1, entry))
+            else:
+                levels.setdefault(_key(str(getattr(entry, "title", None) or "")), level)
+    levels.pop("", None)
+    return levels
+
+
+def _key(text: str) -> str:
+    return " ".join(_WORD.findall(text.lower()))
+
+
+def _without_running_heads(pages: list[list[str]]) -> list[str]:
+    """Join the pages' lines; leave out page numbers and what most pages repeat at their top or foot."""
+    counts: Counter[str] = Counter()
+    for lines in pages:
+        edges = lines[:_EDGE_LINES] + lines[_EDGE_LINES:][-_EDGE_LINES:]
+        counts.update({_key(line) for line in edges if line.strip()})
+    repeated = {key for key, count in counts.items() if key and count >= 3 and 2 * count > len(pages)}
+    kept: list[str] = []
+    for lines in pages:
+        for index, line in enumerate(lines):
+            is_edge = index < _EDGE_LINES or index >= len(lines) - _EDGE_LINES
+            if is_edge and (_key(line) in repeated or _PAGE_NUMBER.fullmatch(line.strip())):
+                continue
+            kept.append(line)
+    return kept
+
+
+def _add_lines(builder: BlockBuilder, lines: list[str], bookmarks: dict[str, int]) -> None:
+    """Build paragraphs: a line that ends a sentence well before the margin ends its paragraph."""
+    widths = sorted(len(line) for line in lines if line.strip())
+    full = widths[(9 * len(widths)) // 10] if widths else 0
+    words = Counter(word.lower() for line in lines for word in _WORD.findall(line))
+    builder.inline = lambda text: _BROKEN.sub(lambda match: _mended(match, words), text)
+    for line in lines:
+        stripped = line.strip()
+        if not stripped:
+            builder.end()
+            continue
+        level = bookmarks.get(_key(stripped))
+        if level is not None and len(stripped) <= 150:
+            builder.heading(level, stripped)
+        elif ITEM_MARK.match(stripped):
+            builder.begin(BlockKind.ITEM, ITEM_MARK.sub("", stripped))
+        else:
+            builder.extend(stripped)
+        if stripped.endswith(_PARAGRAPH_END) and len(line) < 0.8 * full:
+            builder.end()
+
+
+def _mended(broken: re.Match[str], words: Counter[str]) -> str:
+    """Join a word parted at the line's end; the hyphen stays where the document writes it elsewhere."""
+    first, second = broken.groups()
+    joined, hyphenated = first + second, f"{first}-{second}"
+    if words[hyphenated.lower()] > words[joined.lower()] or not second[0].islower() or first.isupper():
+        return hyphenated
+    return joined
