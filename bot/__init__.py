@@ -1,0 +1,1 @@
+"""The core of Locus: values, ports, pipeline, answering, settings and the command line."""

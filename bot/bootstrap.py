@@ -17,7 +17,7 @@ from typing import TypedDict
 from rich.console import Console
 
 from adapters.terminal import TerminalChat
-from bot.agent.quoting import QuotingAnswerer, refuse
+from bot.agent.quoting import QuotingAnswerer
 from bot.application import Application
 from bot.checks import Finding, Level
 from bot.engine.model_file import model_card
@@ -109,6 +109,9 @@ async def ingest_sources(
     A source that fails is reported and the others go on.
 
     Args:
+        settings: Where the index is and what may be downloaded.
+        specs: Sources as a person writes them.
+        scope: The scope the documents belong to.
         progress: Called with a source's name, returns the object told about its progress.
         report: Called with the report, or the error, of each source.
     """

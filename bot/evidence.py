@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Mode = Literal["quotes", "model"]
+SentenceKind = Literal["prose", "item", "row", "code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,14 @@ class Sentence:
         relevance: How well it answers the question, 0 (not at all) to 1; comparable within one search only.
         quotable: False for debris (bare links, table fragments, code) that would not read as an answer.
         position: Index within the passage, from 0.
+        kind: What it is in its document.
     """
 
     text: str
     relevance: float
     quotable: bool
     position: int
+    kind: SentenceKind = "prose"
 
 
 @dataclass(frozen=True, slots=True)

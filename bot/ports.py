@@ -42,9 +42,7 @@ class IndexStatus(Protocol):
 class Answerer(Protocol):
     """Turns evidence into an answer; the text may arrive in pieces."""
 
-    def stream(
-        self, question: str, evidence: Evidence, history: Sequence[Turn]
-    ) -> AsyncGenerator[str | Answer]:
+    def stream(self, question: str, evidence: Evidence, history: Sequence[Turn]) -> AsyncGenerator[str | Answer]:
         """Yield pieces of text as they are written and, last, the finished `Answer`.
 
         The finished answer is authoritative: where it differs from the pieces, it replaces them.

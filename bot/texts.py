@@ -20,7 +20,7 @@ def empty_index(command: str = "locus ingest starter") -> str:
 
 def empty_question() -> str:
     """The question holds no letters or digits."""
-    return "The question is empty: type a question, for example \"What is the BXD family?\""
+    return 'The question is empty: type a question, for example "What is the BXD family?"'
 
 
 def shortened_question(limit: int) -> str:

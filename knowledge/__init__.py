@@ -1,0 +1,1 @@
+"""Documents and retrieval: sources, parsing, chunking, embedding, index, ranking, evaluation."""

@@ -197,9 +197,7 @@ class Catalogue:
 
     def digests(self, scope: str, name: str) -> dict[str, str]:
         """Return path -> digest of the documents published for a source."""
-        query = (
-            "SELECT path, digest FROM documents JOIN sources USING (source_id) WHERE scope = ? AND sources.name = ?"
-        )
+        query = "SELECT path, digest FROM documents JOIN sources USING (source_id) WHERE scope = ? AND sources.name = ?"
         return {str(path): str(digest) for path, digest in self._connection().execute(query, (scope, name))}
 
     def existing(self, chunk_ids: Iterable[str]) -> set[str]:
@@ -225,7 +223,7 @@ class Catalogue:
         connection = self._connection()
         for batch in _batches(list(chunk_ids)):
             marks = _marks(batch)
-            query = (
+            query = (  # only question marks are put in
                 "SELECT homes.chunk_id, documents.path, documents.title, documents.url, unit, position FROM homes "
                 f"JOIN documents USING (document_id) WHERE homes.chunk_id IN ({marks}) "  # noqa: S608 - marks only
                 "ORDER BY documents.document_id, position"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from knowledge.documents import Block, BlockKind, ParsedDocument
 from knowledge.embeddings import Embedder
@@ -137,7 +137,7 @@ def _cut(unit: Unit, count: int, limit: int, embedder: Embedder) -> Iterator[tup
         yield unit, count
         return
     cuts = [0, *_word_cuts(unit.text, embedder.split_points(unit.text, limit)), len(unit.text)]
-    pieces = [unit.text[begin:end].strip() for begin, end in zip(cuts, cuts[1:], strict=False)]
+    pieces = [unit.text[begin:end].strip() for begin, end in pairwise(cuts)]
     pieces = [piece for piece in pieces if piece]
     for piece, size in zip(pieces, embedder.count_tokens(pieces), strict=True):
         if size > limit:  # moving a cut to a word boundary can make a piece a little longer than the limit

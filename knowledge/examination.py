@@ -98,9 +98,7 @@ def examine_redis(url: str) -> Finding:
     """Say whether a configured Redis server obeys anybody."""
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix"}:
-        return Finding(
-            Level.ERROR, "redis", "LOCUS_REDIS_URL is no Redis address.", "give it as redis://HOST:PORT."
-        )
+        return Finding(Level.ERROR, "redis", "LOCUS_REDIS_URL is no Redis address.", "give it as redis://HOST:PORT.")
     if parts.scheme != "redis" or is_loopback(parts.hostname or ""):
         return Finding(Level.OK, "redis", "The server is on this machine or asks for TLS.")
     if open_redis(parts.hostname or "", parts.port or 6379):

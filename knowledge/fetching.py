@@ -9,12 +9,9 @@ other network settings of the environment are not read. `check_url` and `check_a
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import re
-import socket
 import ssl
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,34 +21,26 @@ from typing import Self
 import httpcore
 import httpx
 
-from bot.errors import (
-    BotError,
-    InvalidRequestError,
-    NotFoundError,
-    RefusedError,
-    SettingsError,
-    UnavailableError,
-    UnreadableError,
+from bot.errors import NotFoundError, RefusedError, UnavailableError, UnreadableError
+from knowledge.sources.addresses import (
+    MIB,
+    FetchPolicy,
+    Resolver,
+    check_address,
+    check_url,
+    is_public,
+    port_of,
+    resolve,
+    shown_url,
 )
 
-MIB = 1024 * 1024
+__all__ = ["FetchPolicy", "Fetched", "Fetcher", "Resolver", "check_address", "check_url", "is_public", "shown_url"]
+
 CONNECT_TIMEOUT_S = 10.0  # for each address of a host; the whole download has its own limit
 MAX_RETRY_AFTER_S = 86_400.0
-DEFAULT_PORTS = {"http": 80, "https": 443}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PASSING = frozenset({408, 425, 429})  # client errors after which the same request may succeed later
 
-Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-
-# What `ipaddress` of some supported Python calls global although a connection may end inside: protocol assignments
-# (Oracle's metadata service lives there), the 6to4 relay, Azure's wire server, and IPv6 ranges that carry an IPv4
-# address or are not in use (Teredo, documentation, 6to4). IPv6 outside 2000::/3 (so NAT64 and mapped) is never public.
-_NOT_PUBLIC = tuple(
-    ipaddress.ip_network(text)
-    for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "2001::/23", "2002::/16", "3fff::/20")
-)
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-_HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
-_NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")  # a last label of this form makes old resolvers read an IPv4 address
 _NETWORK_ERRORS = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -63,54 +52,6 @@ _NETWORK_ERRORS = (
     httpx.InvalidURL,
     OSError,  # includes ssl.SSLError, socket.gaierror and TimeoutError
 )
-
-
-@dataclass(frozen=True, slots=True)
-class FetchPolicy:
-    """What may be fetched, and how much of it.
-
-    Attributes:
-        allowed_hosts: Exact hosts, or "*.example.org" for all hosts below example.org (not example.org itself).
-        private_hosts: "host" or "host:port" that may lead to addresses that are not public; naming a host here
-            also allows it. IPv6 addresses with a port are written "[::1]:8080".
-        max_bytes: Limit of one download, counted after decompression.
-        timeout_s: Limit of one download, from the name look-up to the last byte, redirects included.
-        max_redirects: Redirects followed before giving up.
-        user_agent: Sent with every request.
-    """
-
-    allowed_hosts: tuple[str, ...] = (
-        "genenetwork.org",
-        "*.genenetwork.org",
-        "github.com",
-        "raw.githubusercontent.com",
-    )
-    private_hosts: tuple[str, ...] = ()
-    max_bytes: int = 25 * MIB
-    timeout_s: float = 60.0
-    max_redirects: int = 5
-    user_agent: str = "Locus (GeneNetwork documentation bot)"
-
-    def __post_init__(self) -> None:
-        """Refuse entries that could never match, or would match everything."""
-        for entry in self.allowed_hosts:
-            if not _HOST_NAME.fullmatch(_normal_host(entry.removeprefix("*."))) and ":" not in entry:
-                raise SettingsError(
-                    f"LOCUS_FETCH_ALLOWED_HOSTS: {entry!r} is no host; write example.org or *.example.org."
-                )
-
-    def allows(self, host: str, port: int) -> bool:
-        """Tell whether a normalised host is on either list."""
-        for entry in self.allowed_hosts:
-            wanted = _normal_host(entry.removeprefix("*."))
-            if host == wanted if not entry.startswith("*.") else host.endswith("." + wanted):
-                return True
-        return self.allows_private(host, port)
-
-    def allows_private(self, host: str, port: int) -> bool:
-        """Tell whether a normalised host may lead to addresses that are not public."""
-        spellings = {host, f"{host}:{port}", f"[{host}]:{port}", f"[{host}]"}
-        return any(entry.lower() in spellings for entry in self.private_hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,109 +67,6 @@ class Fetched:
     url: str
     data: bytes
     content_type: str
-
-
-def shown_url(url: httpx.URL | str) -> str:
-    """Render a URL for messages: without user, password, query and fragment, at most 200 characters."""
-    text = re.sub(r"//[^/?#]*@", "//", str(url))
-    text = re.split(r"[?#]", text, maxsplit=1)[0]
-    text = "".join(character if character.isprintable() else "\ufffd" for character in text)
-    return text if len(text) <= 200 else text[:199] + "\u2026"
-
-
-def _normal_host(host: str) -> str:
-    """Return a host of the settings as `httpx.URL` would give it: lower case, IDNA, no trailing dot, no brackets."""
-    try:
-        return httpx.URL(scheme="http", host=host.strip().rstrip(".")).raw_host.decode("ascii")
-    except httpx.InvalidURL:
-        return ""
-
-
-def port_of(url: httpx.URL) -> int:
-    """Return the port a URL names or implies."""
-    return url.port or DEFAULT_PORTS.get(url.scheme, 443)
-
-
-def check_url(text: str, policy: FetchPolicy) -> httpx.URL:
-    """Parse a URL and check everything that needs no network.
-
-    Returns:
-        The URL to use from here on: host normalised, fragment dropped. The text is not parsed again.
-
-    Raises:
-        InvalidRequestError: The text is no URL.
-        RefusedError: Scheme, user information, spelling or host are not allowed.
-    """
-    shown = shown_url(text)
-    try:
-        url = httpx.URL(text.strip())
-        host = url.raw_host.decode("ascii").rstrip(".")
-        url = url.copy_with(host=host, fragment=None)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise InvalidRequestError(f"{shown!r} is no web address; give one that starts with https://.") from error
-    if url.scheme not in DEFAULT_PORTS:
-        raise RefusedError(f"{shown} was not fetched: only http and https addresses are.")
-    if url.userinfo:
-        raise RefusedError(f"{shown} was not fetched: an address must not carry a user name or password.")
-    if not host:
-        raise InvalidRequestError(f"{shown!r} names no host; give an address like https://genenetwork.org/.")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        if not _HOST_NAME.fullmatch(host) or _NUMBER.fullmatch(host.rsplit(".", 1)[-1]):
-            raise RefusedError(
-                f"{shown} was not fetched: {host} is no host name and no plainly written address."
-            ) from None
-    if not policy.allows(host, port_of(url)):
-        raise RefusedError(
-            f"{shown} was not fetched: {host} is not among the allowed hosts; add it to LOCUS_FETCH_ALLOWED_HOSTS."
-        )
-    return url
-
-
-def is_public(address: str) -> bool:
-    """Tell whether an IP address belongs to the public internet and hides no other address."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if parsed.version == 6 and parsed not in _GLOBAL_UNICAST:
-        return False
-    if any(parsed in network for network in _NOT_PUBLIC):
-        return False
-    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
-
-
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver for the addresses of a host, in its order of preference."""
-    answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
-
-
-async def check_address(host: str, port: int, policy: FetchPolicy, *, resolver: Resolver = resolve) -> list[str]:
-    """Return the addresses of a host, if all of them may be connected to.
-
-    Raises:
-        RefusedError: An address is not public and the host is not among `private_hosts`.
-        UnavailableError: The name leads nowhere at present.
-    """
-    try:
-        addresses = [str(ipaddress.ip_address(host))]
-    except ValueError:
-        try:
-            addresses = list(await resolver(host, port))
-        except (OSError, UnicodeError) as error:
-            raise UnavailableError(f"the host name {host} could not be resolved") from error
-    if not addresses:
-        raise UnavailableError(f"the host name {host} could not be resolved")
-    if not policy.allows_private(host, port):
-        for address in addresses:
-            if not is_public(address):
-                raise RefusedError(
-                    f"{host} leads to {address}, which is not a public address; if that is meant to be, "
-                    f"add {host}:{port} to LOCUS_FETCH_PRIVATE_HOSTS"
-                )
-    return addresses
 
 
 class _CheckedBackend(httpcore.AsyncNetworkBackend):
@@ -324,9 +162,100 @@ class Fetcher:
                     answer = await self._fetch_hop(checked)
                     if isinstance(answer, Fetched):
                         return answer
-                    checked = check_url(answer, self.policy)
+                    checked = self._check_redirect(url, answer)
         except TimeoutError as error:
             raise UnavailableError(
                 f"{shown_url(url)} took longer than {self.policy.timeout_s:g} s (LOCUS_FETCH_TIMEOUT_S)."
             ) from error
         raise UnavailableError(f"{shown_url(url)} was redirected more than {self.policy.max_redirects} times.")
+
+    def _check_redirect(self, asked: str, target: str) -> httpx.URL:
+        try:
+            return check_url(target, self.policy)
+        except RefusedError as error:
+            raise RefusedError(f"{shown_url(asked)} redirects elsewhere: {error}") from error
+
+    async def _fetch_hop(self, url: httpx.URL) -> Fetched | str:
+        """Send one request; return the download, or the URL the server points to."""
+        if self._pool is None:
+            raise RuntimeError("This Fetcher is not open; use it as `async with Fetcher(policy) as fetcher`.")
+        headers = [("User-Agent", self.policy.user_agent), ("Accept", "*/*"), ("Accept-Encoding", "identity")]
+        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        shown = shown_url(url)
+        try:
+            async with self._pool.stream("GET", target, headers=headers) as response:
+                answered = httpx.Headers(response.headers)
+                if response.status in REDIRECTS and "location" in answered:
+                    return str(url.join(answered["location"]))
+                _check_status(shown, response.status, answered)
+                data = await self._read_body(shown, answered, response.aiter_stream())
+                return Fetched(url=str(url), data=data, content_type=answered.get("content-type", ""))
+        except (RefusedError, UnavailableError) as error:
+            if str(error).startswith(shown):
+                raise
+            raise type(error)(f"{shown} was not fetched: {error}.") from error
+        except _NETWORK_ERRORS as error:
+            raise _unavailable(shown, error) from error
+
+    async def _read_body(self, shown: str, headers: httpx.Headers, stream: AsyncIterable[bytes]) -> bytes:
+        limit = self.policy.max_bytes
+        too_large = f"{shown} is over the limit of {limit / MIB:g} MiB for downloads (LOCUS_FETCH_MAX_MIB)."
+        encoding = headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
+            raise UnreadableError(f"{shown} was sent compressed as {encoding[:40]!r}, which nobody asked for.")
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length[:20]) > limit:
+            raise UnreadableError(too_large)
+        decoder = None if encoding in {"", "identity"} else zlib.decompressobj(wbits=47)  # 47: gzip or zlib, by header
+        body = bytearray()
+        async for chunk in stream:
+            try:
+                body += chunk if decoder is None else decoder.decompress(chunk, limit + 1 - len(body))
+            except zlib.error as error:
+                raise UnreadableError(f"{shown} was sent damaged: its compression cannot be undone.") from error
+            if len(body) > limit:
+                raise UnreadableError(too_large)
+        if decoder is not None and not decoder.eof:
+            raise UnreadableError(f"{shown} was sent damaged: its compressed body breaks off.")
+        return bytes(body)
+
+
+def _check_status(shown: str, status: int, headers: httpx.Headers) -> None:
+    """Raise the error that fits a status other than success."""
+    if 200 <= status < 300:
+        return
+    if status in {404, 410}:
+        raise NotFoundError(f"{shown} does not exist: the server answered {status}.")
+    error = UnavailableError(
+        f"{shown} could not be fetched: the server answered {status}.",
+        retry_after_s=_retry_after_s(headers.get("retry-after", "")),
+    )
+    error.retryable = status >= 500 or status in PASSING
+    raise error
+
+
+def _retry_after_s(text: str) -> float | None:
+    """Read a Retry-After header (seconds or a date, RFC 9110 10.2.3); None when it says nothing usable."""
+    text = text.strip()
+    if text.isdecimal():
+        return min(float(text[:20]), MAX_RETRY_AFTER_S)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), MAX_RETRY_AFTER_S)
+
+
+def _unavailable(shown: str, error: Exception) -> UnavailableError:
+    """Translate an error of the layers below into one sentence."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        refused = UnavailableError(f"{shown} could not be fetched: its TLS certificate is not valid for this host.")
+        refused.retryable = False
+        return refused
+    if isinstance(error, httpcore.ConnectTimeout | httpcore.ConnectError):
+        return UnavailableError(f"{shown} could not be reached: the server does not accept connections.")
+    if isinstance(error, httpcore.ProtocolError):
+        return UnavailableError(f"{shown} could not be fetched: the server broke the HTTP protocol or hung up.")
+    return UnavailableError(f"{shown} could not be fetched: the connection failed ({type(error).__name__}).")

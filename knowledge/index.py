@@ -257,6 +257,3 @@ def describe(index: KnowledgeIndex) -> Mapping[str, str]:
         "published": index.catalogue.get_meta("published_at") or "never",
         **counts,
     }
-
-
-

@@ -50,10 +50,12 @@ class _GraphWriter:
         array = self._weights[name]
         return self.constant(array.T if transpose else array)
 
-    def add(self, operator: str, inputs: list[str], *, domain: str = "", **attributes: object) -> str:
+    def add(self, operator: str, inputs: list[str], *, domain: str = "", **attributes: float) -> str:
         self._count += 1
         name = f"t{self._count}"
-        self.nodes.append(helper.make_node(operator, inputs, [name], domain=domain, **attributes))
+        node = helper.make_node(operator, inputs, [name], domain=domain)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self.nodes.append(node)
         return name
 
     def layer_norm(self, value: str, prefix: str) -> str:
@@ -144,7 +146,7 @@ def ensure_graph(weights_path: Path, folder: Path) -> Path:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(model.SerializeToString())
-        os.replace(temporary, target)  # a second process building at the same time does no harm
+        Path(temporary).replace(target)  # a second process building at the same time does no harm
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

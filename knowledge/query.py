@@ -69,7 +69,7 @@ def understand(question: str, history: Sequence[Turn], aliases: AliasTable) -> Q
             _merge(exact, more_exact)
             _merge(stems, more_stems)
         dense.append((" ".join([*context, text]), weight))
-    for expansion, weight in aliases.expand(text, exact):
+    for expansion, weight in aliases.expand(text):
         more_exact, more_stems = _weighted(expansion, weight)
         _merge(exact, more_exact)
         _merge(stems, more_stems)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import operator
 from collections.abc import Iterable, Sequence
@@ -60,16 +59,18 @@ class TermWeights:
     def __init__(self, exact: dict[str, float], stems: dict[str, float]) -> None:
         self.exact = exact
         self.stems = stems
-        bits = itertools.count()
-        self.matcher = TermMatcher({term: next(bits) for term in exact}, {stem: next(bits) for stem in stems})
+        self.matcher = TermMatcher(exact, stems)
         self._weights = [*exact.values(), *stems.values()]
         self.total = sum(self._weights)
+        self._known: dict[int, float] = {}
 
     def coverage(self, found: int) -> float:
         """Share (0 to 1) of the weight of all terms that the bit mask holds; words weigh by exact form and stem."""
-        if self.total <= 0:
-            return 0.0
-        return sum(weight for bit, weight in enumerate(self._weights) if found >> bit & 1) / self.total
+        share = self._known.get(found)
+        if share is None:
+            held = sum(weight for bit, weight in enumerate(self._weights) if found >> bit & 1)
+            share = self._known[found] = held / self.total if self.total > 0 else 0.0
+        return share
 
     def mask(self, terms: Iterable[str]) -> int:
         """Return the bits of the given exact terms."""
@@ -107,9 +108,7 @@ class Measured:
     unit_cover: npt.NDArray[np.float64]
 
 
-def measure(
-    query: Query, vector: FloatArray, weights: TermWeights, candidates: Sequence[Candidate]
-) -> list[Measured]:
+def measure(query: Query, vector: FloatArray, weights: TermWeights, candidates: Sequence[Candidate]) -> list[Measured]:
     """Measure every candidate; `vector` `(dim,)` is the question's."""
     top_bm25 = max((one.bm25 for one in candidates), default=0.0) or 1.0
     top_unit = max((one.unit_bm25 for one in candidates), default=0.0) or 1.0

@@ -59,7 +59,7 @@ class CandidateFinder:
             begin = time.perf_counter()
             ids = list(dict.fromkeys([*(one for one, _ in dense), *(hit.key for hit in passages)]))
             chunks = self._index.catalogue.chunks(ids)
-        dense_ranks = {one: rank for rank, (one, _) in enumerate((d for d in dense if d[0] in chunks))}
+        dense_ranks = {one: rank for rank, (one, _) in enumerate(d for d in dense if d[0] in chunks)}
         hits = {hit.key: (rank, hit.bm25) for rank, hit in enumerate(passages)}
         unit_scores = {hit.key: hit.bm25 for hit in units}
         candidates = []

@@ -3,37 +3,62 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.evidence import Sentence
+from bot.evidence import Sentence, SentenceKind
 from knowledge.chunking import Unit
 from knowledge.documents import BlockKind
 
 # Weights of a sentence's measures; set on benchmarks/questions (docs/evaluation.md).
-COSINE, COVER, PASSAGE, EXPECTED = 0.45, 0.55, 0.35, 0.12
+COSINE, COVER, PASSAGE, EXPECTED = 0.6, 0.4, 0.5, 0.12
+BIBLIOGRAPHY_FACTOR = 0.6  # an entry of a list of references rarely answers, unless literature was asked for
 MIN_WORDS = 4
 MAX_QUOTE_CHARS = 700
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _NUMBER = re.compile(
-    r"\d|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|third|quarter|dozen|none)\b", re.I
+    r"\d|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|third|quarter|dozen|none)\b",
+    re.IGNORECASE,
 )
-_YEAR = re.compile(r"\b(19|20)\d\d\b|\b(January|February|March|April|May|June|July|August|September|October|November|December)\b")
+_YEAR = re.compile(
+    r"\b(19|20)\d\d\b|\b(January|February|March|April|May|June|July|August|September|October|November|December)\b"
+)
 _NAME = re.compile(r"\b(Dr|Prof)\.|\b[A-Z][a-z]+ (?:[A-Z]\.? ?)*[A-Z][a-z]+\b")
+_BIBLIOGRAPHY = re.compile(
+    r"(\bet al\b.*\(\d{4}|^[A-Z][\w'-]+ [A-Z]{1,3}, [A-Z][\w'-]+ [A-Z]{1,3}|\bdoi:|\d+ ?\(\d+\): ?\d+|\b\d+:\d+[-–]\d+|"
+    r"Full Text (PDF|HTML)|Epub \d{4})"
+)
+_METADATA = re.compile(
+    r"^(assigned|keywords|status|priority|type|tags?|reviewers?|author|date|see also|related)\s*:", re.IGNORECASE
+)
 _LINK_ONLY = re.compile(r"^\W*(https?://|www\.)\S+\W*$")
 _DEBRIS = re.compile(r"(\.{4,}|_{3,}|={3,}|\|.*\|.*\||\\[a-z]+\{|^\W+$)")
+
+_LITERATURE = re.compile(
+    r"\b(papers?|publications?|published|references?|cite|citation|article|literature|doi|pubmed)\b", re.IGNORECASE
+)
+_KINDS: Mapping[BlockKind, SentenceKind] = {
+    BlockKind.PARAGRAPH: "prose",
+    BlockKind.ITEM: "item",
+    BlockKind.ROW: "row",
+    BlockKind.CODE: "code",
+}
 
 # What a question asks for, and what a sentence that answers it holds.
 _EXPECTATIONS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     (
-        re.compile(r"\b(how (many|much|long|old|often|large|big|far)|number of|what (share|fraction|dose|age|size)|n\?|percent)", re.I),
+        re.compile(
+            r"\b(how (many|much|long|old|often|large|big|far)|number of|what (share|fraction|dose|age|size)|n\?"
+            r"|percent)",
+            re.IGNORECASE,
+        ),
         _NUMBER,
     ),
-    (re.compile(r"\b(when|what year|which year|since when|what date)\b", re.I), _YEAR),
-    (re.compile(r"\b(who|whom|whose|by whom)\b", re.I), _NAME),
+    (re.compile(r"\b(when|what year|which year|since when|what date)\b", re.IGNORECASE), _YEAR),
+    (re.compile(r"\b(who|whom|whose|by whom)\b", re.IGNORECASE), _NAME),
 )
 
 
@@ -54,12 +79,17 @@ def score_sentences(
         passage: The passage's similarity, 0 to 1.
     """
     expected = [answer for asked, answer in _EXPECTATIONS if asked.search(question)]
+    asks_literature = bool(_LITERATURE.search(question))
     sentences: list[Sentence] = []
     for position, (unit, cosine, cover) in enumerate(zip(units, cosines, covers, strict=True)):
         relevance = COSINE * float(cosine) + COVER * float(cover) + PASSAGE * passage
         if any(pattern.search(unit.text) for pattern in expected):
             relevance += EXPECTED
-        sentences.append(Sentence(unit.text, min(1.0, relevance / TOTAL), is_quotable(unit), position))
+        if not asks_literature and _BIBLIOGRAPHY.search(unit.text):
+            relevance *= BIBLIOGRAPHY_FACTOR
+        sentences.append(
+            Sentence(unit.text, min(1.0, relevance / TOTAL), is_quotable(unit), position, _KINDS[unit.kind])
+        )
     return tuple(sentences)
 
 
@@ -71,7 +101,7 @@ def is_quotable(unit: Unit) -> bool:
     text = unit.text
     if unit.kind is BlockKind.ROW or unit.kind is BlockKind.CODE:
         return False
-    if len(text) > MAX_QUOTE_CHARS or _LINK_ONLY.match(text) or _DEBRIS.search(text):
+    if len(text) > MAX_QUOTE_CHARS or any(pattern.search(text) for pattern in (_LINK_ONLY, _DEBRIS, _METADATA)):
         return False
     words = _WORD.findall(text)
     if len(words) < (2 if unit.kind is BlockKind.ITEM else MIN_WORDS):

@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import Stemmer
@@ -23,9 +23,9 @@ import Stemmer
 TERMS_VERSION = 1
 
 # A run of letters and digits, with single joining marks inside it: C57BL/6J, BXD_10001, D2Mit5, Rnor_6.0, chr4:100.5
-_TOKEN = re.compile(r"[^\W_]+(?:[-_/.:@'’]+[^\W_]+)*", re.UNICODE)
+_TOKEN = re.compile(r"[^\W_]+(?:[-‐‑−_/.:@'’]+[^\W_]+)*", re.UNICODE)
 _PART = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?", re.UNICODE)
-_JOINERS = re.compile(r"[-_/:@'’]+")
+_JOINERS = re.compile(r"[-‐‑−_/:@'’]+")
 _STRAIN = re.compile(
     r"^(bxd|axb|bxa|cxb|lxs|hxb|bxh|akxd|akxl|cc|do|nxsm|swxj|swxl|lgxsm|gn|m|u)[-_ ]?0*(\d+)([a-z]{0,2})$"
 )
@@ -99,7 +99,7 @@ def _token_terms(token: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (), ()
     exact = [whole]
     has_digit = any(char.isdigit() for char in whole)
-    parts = [part for part in re.split(r"[-_/:@'’.]+", folded) if part]
+    parts = [part for part in re.split(r"[-‐‑−_/:@'’.]+", folded) if part]
     if len(parts) > 1:
         exact.extend(part for part in parts if part != whole)
     if has_digit:
@@ -127,18 +127,17 @@ def extract_terms(text: str) -> Terms:
     return Terms(tuple(exact), tuple(stems))
 
 
-@dataclass(frozen=True, slots=True)
 class TermMatcher:
-    """Finds which of a question's terms a text holds, as a bit mask; far cheaper than listing the text's terms.
+    """Finds which of a question's terms a text holds, as a bit mask; far cheaper than listing the text's terms."""
 
-    Attributes:
-        exact: Exact term -> bit number.
-        stems: Stem -> bit number.
-    """
-
-    exact: Mapping[str, int]
-    stems: Mapping[str, int]
-    _memo: dict[str, int] = field(default_factory=dict)
+    def __init__(self, exact: Iterable[str], stems: Iterable[str]) -> None:
+        """Number the terms: bit 0 is the first exact term, the stems follow the exact terms."""
+        self.exact = {term: bit for bit, term in enumerate(exact)}
+        self.stems = {stem: bit for bit, stem in enumerate(stems, start=len(self.exact))}
+        self._memo: dict[str, int] = {}
+        # Forms that span white space are looked for only when the question has such a term.
+        self._spaced = any(_STRAIN.match(term) for term in self.exact)
+        self._positions = any(term.startswith("chr") for term in self.exact)
 
     def match(self, text: str) -> int:
         """Return the bits of the terms found in `text`."""
@@ -149,16 +148,13 @@ class TermMatcher:
             if bits is None:
                 bits = memo[token] = self._bits(*_token_terms(token))
             found |= bits
-        for match in _SPACED_STRAIN.finditer(text):
-            found |= self._bits((fold(match.group(1) + match.group(2)),), ())
+        if self._spaced:
+            for match in _SPACED_STRAIN.finditer(text):
+                found |= self._bits((fold(match.group(1) + match.group(2)),), ())
         if self._positions:
             for position in _POSITION.finditer(text):
                 found |= self._bits(position_terms(position), ())
         return found
-
-    @property
-    def _positions(self) -> bool:
-        return any(term.startswith("chr") for term in self.exact)
 
     def _bits(self, exact: Iterable[str], stems: Iterable[str]) -> int:
         found = 0

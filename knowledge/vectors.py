@@ -58,9 +58,7 @@ class VectorStore:
         require_rust(self._url)
         parts = urlsplit(self._url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        return chromadb.HttpClient(
-            host=parts.hostname or "", port=port, ssl=parts.scheme == "https", settings=settings
-        )
+        return chromadb.HttpClient(host=parts.hostname or "", port=port, ssl=parts.scheme == "https", settings=settings)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -147,4 +145,6 @@ class VectorStore:
     def close(self) -> None:
         """Close the client."""
         self._collections.clear()
-        self._client.close()
+        close = getattr(self._client, "close", None)  # every client has it, its interface does not say so
+        if close is not None:
+            close()

@@ -6,6 +6,7 @@ is; here the best are chosen, completed where they would not read well alone, an
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ SAME_PASSAGE_RATIO = 0.6  # and this one beside a quote from the same passage
 DUPLICATE_OVERLAP = 0.6  # share of common words above which two sentences say the same
 CLOSEST_DOCUMENTS = 3  # listed with a refusal
 LIST_CHARS = 400  # of the items that follow a quoted sentence ending in a colon
+CODE_CHARS = 200  # of the line of code that does
 
 _POINTING = re.compile(r"(It|Its|This|These|Those|They|Their|He|She|Such|However|Therefore|Thus|Also)\b")
 _WORD = re.compile(r"[^\W_]+")
@@ -72,14 +74,20 @@ def _with_context(passage: Passage, number: int, sentence: Sentence) -> list[Quo
         if before.quotable and len(before.text) < 300:
             quotes.insert(0, Quote(number, before.position, shown(before.text)))
     if sentence.text.endswith(":"):
-        items: list[str] = []
-        for following in passage.sentences[sentence.position + 1 :]:
-            if sum(map(len, items)) + len(following.text) > LIST_CHARS:
-                break
-            items.append(following.text.strip().rstrip(";,."))
-        if items:
-            quotes[-1].text = f"{quotes[-1].text} {'; '.join(items)}."
+        quotes[-1].text += _announced(passage.sentences[sentence.position + 1 :])
     return quotes
+
+
+def _announced(following: Sequence[Sentence]) -> str:
+    """The list or the line of code that a sentence ending in a colon announces, as running text."""
+    if following and following[0].kind == "code":
+        return f" `{following[0].text.strip()}`" if len(following[0].text) <= CODE_CHARS else ""
+    items: list[str] = []
+    for sentence in itertools.takewhile(lambda one: one.kind == "item", following):
+        if sum(map(len, items)) + len(sentence.text) > LIST_CHARS:
+            break
+        items.append(sentence.text.strip().rstrip(";,."))
+    return f" {'; '.join(items)}." if items else ""
 
 
 def _said(quote: Quote, chosen: Sequence[Quote]) -> bool:
@@ -136,9 +144,7 @@ class QuotingAnswerer:
     def __init__(self, *, threshold: float) -> None:
         self._threshold = threshold
 
-    async def stream(
-        self, question: str, evidence: Evidence, history: Sequence[Turn]
-    ) -> AsyncGenerator[str | Answer]:
+    async def stream(self, question: str, evidence: Evidence, history: Sequence[Turn]) -> AsyncGenerator[str | Answer]:
         """Yield the answer's text and the answer; there is nothing to wait for in pieces."""
         answer = quote_answer(question, evidence, threshold=self._threshold)
         yield answer.text

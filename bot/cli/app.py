@@ -78,8 +78,8 @@ def _complain(sentence: str) -> None:
     print(f"locus: {sentence}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
 
 
-def _settings(**overrides: object) -> Settings:
-    settings = load_settings(**overrides)
+def _settings(data_dir: Path | None) -> Settings:
+    settings = load_settings(data_dir)
     set_up_logging(settings.log_level)
     return settings
 
@@ -109,7 +109,7 @@ def ask(
     """Answer one question."""
     from bot.cli.asking import ask_question
 
-    asyncio.run(ask_question(_settings(data_dir=data_dir), question, _turns(history), as_json=as_json))
+    asyncio.run(ask_question(_settings(data_dir), question, _turns(history), as_json=as_json))
 
 
 @app.command()
@@ -123,7 +123,7 @@ def search(
     """Show the passages nearest to a question."""
     from bot.cli.asking import search_passages
 
-    asyncio.run(search_passages(_settings(data_dir=data_dir), query, limit, _turns(history), as_json=as_json))
+    asyncio.run(search_passages(_settings(data_dir), query, limit, _turns(history), as_json=as_json))
 
 
 @app.command()
@@ -131,7 +131,7 @@ def chat(data_dir: DataDir = None) -> None:
     """Ask in the terminal, with follow-up questions."""
     from bot.cli.asking import chat_in_terminal
 
-    asyncio.run(chat_in_terminal(_settings(data_dir=data_dir)))
+    asyncio.run(chat_in_terminal(_settings(data_dir)))
 
 
 @app.command()
@@ -145,7 +145,7 @@ def ingest(
     """Bring documents into the index; without sources, those of LOCUS_SOURCES."""
     from bot.cli.ingesting import ingest_documents
 
-    code = asyncio.run(ingest_documents(_settings(data_dir=data_dir), sources or []))
+    code = asyncio.run(ingest_documents(_settings(data_dir), sources or []))
     raise typer.Exit(code)
 
 
@@ -161,7 +161,7 @@ def evaluate(
     """Measure retrieval and answers on questions with known answers."""
     from bot.cli.evaluating import evaluate_questions
 
-    asyncio.run(evaluate_questions(_settings(data_dir=data_dir), questions, dump, as_json=as_json))
+    asyncio.run(evaluate_questions(_settings(data_dir), questions, dump, as_json=as_json))
 
 
 @app.command()
@@ -169,7 +169,7 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Check settings, index, models and servers; exits 1 when something is wrong."""
     from bot.cli.doctoring import run_doctor
 
-    raise typer.Exit(asyncio.run(run_doctor(_settings(data_dir=data_dir), as_json=as_json)))
+    raise typer.Exit(asyncio.run(run_doctor(_settings(data_dir), as_json=as_json)))
 
 
 def _turns(history: Path | None) -> tuple[Turn, ...]:

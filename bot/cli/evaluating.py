@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -50,7 +51,7 @@ async def evaluate_questions(settings: Settings, questions: Path, dump: Path | N
             lines.append(json.dumps(record, ensure_ascii=False))
     if dump is not None:
         try:
-            dump.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+            await asyncio.to_thread(dump.write_text, "".join(line + "\n" for line in lines), encoding="utf-8")
         except OSError as error:
             raise StorageError(f"The file {dump} cannot be written ({error.strerror}): choose another.") from error
     _print(run, as_json=as_json)

@@ -63,6 +63,13 @@ class BlockBuilder:
         self._soft = (text, self._headings())
         self._descend(level, _without_colon(text))
 
+    def close_presumed(self) -> None:
+        """Leave the section of a presumed heading, because another one begins within a paragraph."""
+        self.end()
+        self._settle()
+        while self._path and self._path[-1][0] >= BOLD_LEVEL:
+            self._path.pop()
+
     def begin(self, kind: BlockKind, text: str = "") -> None:
         """Start a run of lines that becomes one block."""
         self.end()
@@ -121,12 +128,14 @@ class BlockBuilder:
             else:
                 self._emit(BlockKind.ROW, row.text(), current)
 
-    def document(self, format_name: str, url: str | None = None, **metadata: str) -> ParsedDocument:
+    def document(
+        self, format_name: str, url: str | None = None, metadata: dict[str, str] | None = None
+    ) -> ParsedDocument:
         """Close everything and return the document."""
         self.end()
         self._settle()
         return ParsedDocument(
-            title=self.title, blocks=tuple(self._blocks), format=format_name, url=url, metadata=metadata
+            title=self.title, blocks=tuple(self._blocks), format=format_name, url=url, metadata=metadata or {}
         )
 
     def _descend(self, level: int, text: str) -> None:

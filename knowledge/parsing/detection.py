@@ -50,7 +50,9 @@ _EXTENSIONS = {
     ".md": "markdown", ".markdown": "markdown", ".mkd": "markdown", ".gmi": "gemtext", ".gemini": "gemtext",
     ".org": "org", ".adoc": "asciidoc", ".asciidoc": "asciidoc", ".rst": "rst", ".rest": "rst",
 }  # fmt: skip
-_HTML_START = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S)
+_HTML_START = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
+)
 _TAG_START = re.compile(r"\s*<([a-zA-Z][\w:-]*)[\s/>]")
 _CLOSING = re.compile(
     r"</(?:p|div|td|tr|li|ul|ol|table|h[1-6]|blockquote|a|b|i|em|strong|span|font)\s*>|<br\s*/?>|<p>", re.IGNORECASE
@@ -59,12 +61,13 @@ _SAMPLE_CHARS = 100_000
 
 _MARKS: dict[str, re.Pattern[str]] = {
     "org": re.compile(
-        r"^(?:#\+(?:title|begin_\w+|options|startup)\b|[ \t]*:PROPERTIES:|\*+ (?:TODO|DONE) )|\[\[[^\[\]\n]{1,300}\]\[", re.I | re.M
+        r"^(?:#\+(?:title|begin_\w+|options|startup)\b|[ \t]*:PROPERTIES:|\*+ (?:TODO|DONE) )"
+        r"|\[\[[^\[\]\n]{1,300}\]\[", re.IGNORECASE | re.MULTILINE
     ),
-    "markdown": re.compile(r"^(?:#{1,6} \S|```|~~~|\|[ :|-]{3,}\|?[ \t]*$|!\[)|\]\([^)\s]{1,500}\)|\*\*\S", re.M),
-    "gemtext": re.compile(r"^=>[ \t]*\S+", re.M),
-    "asciidoc": re.compile(r"^(?:={1,5} \S|\|===|\[(?:source|cols|NOTE|TIP)\b|:\w+: \S|(?:-{4}|\.{4})[ \t]*$)", re.M),
-    "rst": re.compile(r"^(?:\.\. [\w-]+::|\.\. _[\w -]+:|:\w+: \S)|`[^`\n]+`_\b|:\w+:`[^`\n]+`|::[ \t]*$", re.M),
+    "markdown": re.compile(r"^(?:#{1,6} \S|```|~~~|\|[ :|-]{3,}\|?[ \t]*$|!\[)|\]\([^)\s]{1,500}\)|\*\*\S", re.MULTILINE),
+    "gemtext": re.compile(r"^=>[ \t]*\S+", re.MULTILINE),
+    "asciidoc": re.compile(r"^(?:={1,5} \S|\|===|\[(?:source|cols|NOTE|TIP)\b|:\w+: \S|(?:-{4}|\.{4})[ \t]*$)", re.MULTILINE),
+    "rst": re.compile(r"^(?:\.\. [\w-]+::|\.\. _[\w -]+:|:\w+: \S)|`[^`\n]+`_\b|:\w+:`[^`\n]+`|::[ \t]*$", re.MULTILINE),
 }  # fmt: skip
 _SURE_ORG = re.compile(r"\A\s*(?:#[^+\n]*\n\s*)*#\+(?:title|options|startup|author)\b", re.IGNORECASE)
 

@@ -169,6 +169,8 @@ class _Walker:
         if group[0].is_bold and is_bold_heading(group[0].text):
             builder.presumed_heading(group[0].text)
             group = group[1:]
+        elif group[0].has_run_in_heading:
+            builder.close_presumed()
         lines = [line.text for line in group]
         if looks_like_list(lines):
             for line in lines:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from selectolax.lexbor import LexborNode
 
 from knowledge.parsing.tags import BLOCK_TAGS
-from knowledge.parsing.text import fold
+from knowledge.parsing.text import MAX_HEADING_CHARS, fold
 
 DROPPED_TAGS = frozenset(
     {
@@ -18,7 +18,7 @@ DROPPED_TAGS = frozenset(
         "select", "textarea", "datalist", "title", "-comment", "-doctype",
     }
 )  # fmt: skip
-_EXPONENT = re.compile(r"[-+−–]?\d+")  # noqa: RUF001
+_EXPONENT = re.compile(r"[-+−–]?\d+")
 
 
 @dataclass(slots=True)
@@ -29,22 +29,33 @@ class Line:
         parts: Pieces of text in order; once folded, at most one.
         is_bold: Whether every letter stands in bold.
         is_navigation: Whether every letter belongs to a link within the page ("Go back to index").
+        lead: The bold text the line begins with.
+        after_lead: The first character behind it.
     """
 
     parts: list[str] = field(default_factory=list)
     is_bold: bool = True
     is_navigation: bool = True
+    lead: str = ""
+    after_lead: str = ""
 
     @property
     def text(self) -> str:
         """The text as collected."""
         return "".join(self.parts)
 
+    @property
+    def has_run_in_heading(self) -> bool:
+        """Whether the line begins like "**Tissue.** Samples were ..."."""
+        lead = self.lead.rstrip()
+        return bool(lead) and bool(self.after_lead) and (lead[-1] in ".:" or self.after_lead in ".:")
+
 
 class InlineRun:
     """Inline text under way; <br> begins a new line."""
 
     def __init__(self) -> None:
+        """Start with one empty line."""
         self._lines = [Line()]
         self._superscripts: list[tuple[int, int]] = []
         self._after_link = False
@@ -61,6 +72,11 @@ class InlineRun:
             line.parts.append(" ")  # "<a>GPL1</a>Illumina" and "See:<a>GPL1</a>" are two words each
         self._after_link = self._before_link = False
         line.parts.append(text)
+        if not line.after_lead:
+            if bold and len(line.lead) < MAX_HEADING_CHARS:
+                line.lead += text
+            else:
+                line.after_lead = text.lstrip()[:1]
         if not (bold and navigation) and any(character.isalnum() for character in text):
             line.is_bold &= bold
             line.is_navigation &= navigation

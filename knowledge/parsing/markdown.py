@@ -27,7 +27,7 @@ def parse_markdown(text: str, name: str) -> ParsedDocument:
     metadata, text = split_front_matter(text)
     builder = BlockBuilder(title=metadata.get("title", ""), leads=True)
     add_markdown(builder, text, name)
-    return builder.document("markdown", metadata.get("url") or None, **metadata)
+    return builder.document("markdown", metadata.get("url") or None, metadata)
 
 
 def add_markdown(builder: BlockBuilder, text: str, name: str) -> None:

@@ -16,7 +16,6 @@ _TAGS = re.compile(r"[ \t]+:[\w@#%:]+:[ \t]*$")
 _KEYWORD = re.compile(r"[ \t]*#\+(\w+)(?:\[.*?\])?:[ \t]*(.*)")
 _BEGIN = re.compile(r"[ \t]*#\+begin_(\w+)", re.IGNORECASE)
 _DRAWER = re.compile(r"[ \t]*:([\w-]+):[ \t]*")
-_MAX_DRAWER_LINES = 200
 _PLANNING = re.compile(r"[ \t]*(?:SCHEDULED|DEADLINE|CLOSED):[ \t]*[<\[]")
 _ITEM = re.compile(r"(?:[ \t]*(?:[-+]|\d{1,3}[.)])|[ \t]+\*)[ \t]+(.*)")
 _TERM = re.compile(r"(.{1,120}?)[ \t]+::[ \t]+(.*)")
@@ -28,7 +27,7 @@ _LINK = re.compile(r"\[\[([^\[\]\n]+(?:\n[^\[\]\n]+)?)\](?:\[([^\[\]]{1,500})\])
 _TARGET = re.compile(r"<<<?[^<>\n]{1,100}>>>?")
 _FOOTNOTE = re.compile(r"\[fn:[\w-]*(?::[^\[\]]*)?\][ \t]*")
 _EMPHASIS = re.compile(
-    r"(?:(?<=^)|(?<=[\s\-({'\"]))([*/_=~+])(?=[^\s])([^\n]{0,200}?\S)\1(?=[\s\-.,;:!?'\")}\[]|$)", re.M
+    r"(?:(?<=^)|(?<=[\s\-({'\"]))([*/_=~+])(?=[^\s])([^\n]{0,200}?\S)\1(?=[\s\-.,;:!?'\")}\[]|$)", re.MULTILINE
 )
 _IMAGE = re.compile(r"\.(?:png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
 
@@ -103,11 +102,11 @@ def _add_region(builder: BlockBuilder, lines: list[str], index: int, kind: str) 
 
 
 def _after_drawer(lines: list[str], index: int) -> int:
-    """Return the line after :END:, or the next line when the drawer is never closed before a heading."""
-    for end in range(index + 1, min(len(lines), index + _MAX_DRAWER_LINES)):
+    """Return the line after :END:, or the next line when a heading or another drawer comes first."""
+    for end in range(index + 1, len(lines)):
         if lines[end].strip().upper() == ":END:":
             return end + 1
-        if _HEADING.fullmatch(lines[end]):
+        if _HEADING.fullmatch(lines[end]) or _DRAWER.fullmatch(lines[end]):
             break
     return index + 1
 

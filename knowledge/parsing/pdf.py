@@ -16,9 +16,7 @@ from knowledge.parsing.text import ITEM_MARK, fold, is_sane_title
 if TYPE_CHECKING:
     from pypdf import PdfReader
 
-_PAGE_NUMBER = re.compile(r"(?:page|p\.)?\s*[-–]?\s*\d{1,4}\s*[-–]?(?:\s*(?:of|/)\s*\d{1,4})?", re.IGNORECASE)  # noqa: RUF001
-    r"^(?:microsoft word|untitled|slide \d|powerpoint|document\d*$|doi:)|\.\w{2,5}$", re.IGNORECASE
-)
+_PAGE_NUMBER = re.compile(r"(?:page|p\.)?\s*[-–]?\s*\d{1,4}\s*[-–]?(?:\s*(?:of|/)\s*\d{1,4})?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _BROKEN = re.compile(r"([^\W\d_]+)-\n([^\W\d_]+)")
 _EDGE_LINES = 2  # lines at the top and foot of a page that may be a running head

@@ -17,6 +17,8 @@ _ITEM = re.compile(r"([ \t]*(?:[-*+•]|\(?(?:\d{1,3}|#|[a-zA-Z])[.)])[ \t]+)(\S
 _FIELD = re.compile(r":([\w -]{1,60}):(?:[ \t]+(.*))?")
 _SIMPLE_RULE = re.compile(r"={2,}(?:[ \t]+={2,})+[ \t]*")
 _CODE_DIRECTIVES = frozenset({"code-block", "code", "sourcecode", "parsed-literal", "literalinclude", "math", "prompt"})
+_NAMING_DIRECTIVES = frozenset({"only", "container", "versionadded", "versionchanged", "deprecated"})
+_TITLED_DIRECTIVES = frozenset({"admonition", "topic", "sidebar", "table", "rubric", "centered"})
 _PROSE_DIRECTIVES = frozenset(
     {
         "note", "warning", "tip", "important", "caution", "danger", "attention", "hint", "error", "admonition", "topic",
@@ -90,7 +92,7 @@ def _add(builder: BlockBuilder, lines: list[str], index: int, sections: _Section
     elif item := _ITEM.fullmatch(line):
         builder.begin(BlockKind.ITEM, item.group(2))
         return _maybe_literal(builder, lines, index, item.group(2))
-    elif builder.open_kind is None and (pair := _FIELD.fullmatch(line)):
+    elif builder.open_kind is not BlockKind.PARAGRAPH and (pair := _FIELD.fullmatch(line)):
         builder.begin(BlockKind.ITEM, f"{pair.group(1)}: {pair.group(2) or ''}")
     elif builder.open_kind is None and not line[0].isspace() and following[:1] == " " and not line.endswith("::"):
         builder.begin(BlockKind.ITEM, line.rstrip(":") + ":")  # a term, its definition indented below
@@ -148,9 +150,13 @@ def _add_directive(builder: BlockBuilder, lines: list[str], index: int, directiv
         margin = min((len(line) - len(line.lstrip()) for line in content if line), default=0)
         start = end - len(content)
         lines[start:end] = [line[margin:] for line in content]
-        if argument and directive not in ("only", "container", "versionadded", "versionchanged", "deprecated"):
+        if not argument or directive in _NAMING_DIRECTIVES:
+            return start
+        if directive in _TITLED_DIRECTIVES or start != index + 1:
             builder.paragraph(argument)
-        return start
+            return start
+        lines[index] = argument  # its first line of text
+        return index
     return end
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_NUMBER = re.compile(r"^[<>~≈±]?\s*[-+−]?[$€]?\d[\d.,%/:eE+−x \-]*$")  # noqa: RUF001
+_NUMBER = re.compile(r"^[<>~≈±]?\s*[-+−]?[$€]?\d[\d.,%/:eE+−x \-]*$")
 _SAMPLE_ROWS = 50
 _MAX_HEADER_CELL_CHARS = 80
 _COLUMN_WORDS = frozenset(

@@ -46,7 +46,8 @@ _TAG = re.compile(r"<(/?)([a-zA-Z][^\s<>/]*)")
 
 # Browsers stop at 512; a hand-made page stays far below these, and the parser's time grows with the depth.
 _MAX_DEPTH = 100
-_MAX_FORMATTING_DEPTH = 12
+_MAX_FORMATTING_DEPTH = 8
+_MAX_TABLE_DEPTH = 8
 
 
 def is_tag(name: str) -> bool:
@@ -61,10 +62,10 @@ def repair(source: str) -> str:
     The depth is counted without a parser, so end tags that are left out count as open; beyond the limit, start tags are
     dropped and their text stays.
     """
-    formatting = blocks = 0
+    formatting = blocks = tables = 0
 
     def replace(match: re.Match[str]) -> str:
-        nonlocal formatting, blocks
+        nonlocal formatting, blocks, tables
         closing, name = match.group(1), match.group(2).lower()
         step = -1 if closing else 1
         if name in _CLOSING_ITSELF or name in _VOID:
@@ -74,6 +75,9 @@ def repair(source: str) -> str:
             return match.group() if closing or formatting <= _MAX_FORMATTING_DEPTH else _dropped(match)
         if not is_tag(name):
             return "&lt;" + match.group()[1:]
+        if name == "table":
+            tables = max(0, tables + step)
+            return match.group() if closing or tables <= _MAX_TABLE_DEPTH else _dropped(match)
         blocks = max(0, blocks + step)
         return match.group() if closing or blocks <= _MAX_DEPTH else _dropped(match)
 

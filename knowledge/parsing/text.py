@@ -22,7 +22,7 @@ _LEAD_STOP = re.compile(
     re.IGNORECASE,
 )
 
-ITEM_MARK = re.compile(r"^\s*(?:[-*+•·–◦▪]|\(?(?:\d{1,3}|[a-zA-Z])[.)])\s+(?=\S)")  # noqa: RUF001
+ITEM_MARK = re.compile(r"^\s*(?:[-*+•·–◦▪]|\(?(?:\d{1,3}|[a-zA-Z])[.)])\s+(?=\S)")
 MAX_HEADING_CHARS = 200
 
 
