@@ -43,7 +43,8 @@ def examine_index(open_index: Callable[[], KnowledgeIndex]) -> Iterator[Finding]
             f"{facts['chunks']} chunks, {facts['sources']} sources."
         )
         yield Finding(Level.OK, "index", text)
-        vectors = sum(index.vectors.count(scope) for scope in index.catalogue.scopes())
+        revision = index.revision(int(facts["revision"]))
+        vectors = sum(revision.vectors.count(scope) for scope in index.catalogue.scopes()) if revision else 0
         if vectors < int(facts["chunks"]):
             yield Finding(
                 Level.ERROR,

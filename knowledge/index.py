@@ -32,7 +32,7 @@ from knowledge.lexical import (
 )
 from knowledge.locks import FolderLock
 from knowledge.terms import TERMS_VERSION, extract_terms
-from knowledge.vectors import VectorStore
+from knowledge.vectors import VectorStore, copy_store
 
 
 def index_settings(embedder: Embedder) -> dict[str, str]:
@@ -44,6 +44,14 @@ def index_settings(embedder: Embedder) -> dict[str, str]:
         "terms": str(TERMS_VERSION),
         "lexical": str(LEXICAL_VERSION),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What a search reads besides the catalogue."""
+
+    lexical: LexicalIndex
+    vectors: VectorStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +84,19 @@ class KnowledgeIndex:
         self.catalogue = Catalogue(self.folder / "catalogue.sqlite")
         self._chroma_url = chroma_url
         self._check_settings()
-        self.vectors = VectorStore(self.folder / "chroma", url=chroma_url, dim=embedder.dim)
-        self._lexical: tuple[int, LexicalIndex] | None = None
-        self._lexical_lock = threading.Lock()
+        # A configured server is asked at once, so that a wrong address is told at the start.
+        self._server = VectorStore(self.folder, url=chroma_url) if chroma_url else None
+        self._writer: VectorStore | None = self._server
+        self._open: dict[int, Revision] = {}
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close files and clients; the embedder belongs to the caller."""
-        self.vectors.close()
+        stores = {id(store): store for store in (self._writer, *(one.vectors for one in self._open.values())) if store}
+        for store in stores.values():
+            store.close()
+        self._open.clear()
+        self._writer = None
         self.catalogue.close()
 
     def _check_settings(self) -> None:
@@ -104,17 +118,42 @@ class KnowledgeIndex:
 
     # Reading
 
-    def lexical(self, revision: int) -> LexicalIndex | None:
-        """Return the lexical index of a published revision; None before the first."""
-        if revision == 0:
+    def revision(self, number: int) -> Revision | None:
+        """Return a published revision for searching; None before the first.
+
+        The one before stays open for searches under way.
+
+        Raises:
+            StorageError: If its files are missing or damaged.
+        """
+        if number == 0:
             return None
-        with self._lexical_lock:
-            if self._lexical is None or self._lexical[0] != revision:
-                self._lexical = (revision, LexicalIndex(self._lexical_folder(revision)))
-            return self._lexical[1]
+        with self._lock:
+            found = self._open.get(number)
+            if found is None:
+                lexical = LexicalIndex(self._lexical_folder(number))
+                vectors = self._server or VectorStore(self._vector_folder(number), url=None)
+                found = self._open[number] = Revision(lexical, vectors)
+                for old in sorted(self._open)[:-2]:
+                    store = self._open.pop(old).vectors
+                    if store is not self._server:
+                        store.close()
+            return found
 
     def _lexical_folder(self, revision: int) -> Path:
         return self.folder / "lexical" / str(revision)
+
+    def _vector_folder(self, revision: int) -> Path:
+        return self.folder / "vectors" / str(revision)
+
+    @property
+    def _staging_folder(self) -> Path:
+        return self.folder / "vectors" / "staging"
+
+    def _vector_writer(self) -> VectorStore:
+        if self._writer is None:
+            self._writer = VectorStore(self._staging_folder, url=None)
+        return self._writer
 
     # Writing
 
@@ -134,7 +173,7 @@ class KnowledgeIndex:
         for index, row in enumerate(rows):
             by_scope.setdefault(row.scope, []).append(index)
         for scope, indexes in by_scope.items():
-            self.vectors.upsert(scope, [rows[index].chunk_id for index in indexes], vectors[np.array(indexes)])
+            self._vector_writer().upsert(scope, [rows[index].chunk_id for index in indexes], vectors[np.array(indexes)])
         self.catalogue.stage(rows)
 
     def publish(
@@ -162,6 +201,9 @@ class KnowledgeIndex:
                 removed=[*chunk_ids, *(unit_key(unit_scope, unit) for unit in units for unit_scope in (scope,))],
                 added=self._entries(chunk_ids, units),
             )
+            if self._server is None:
+                self._vector_writer()  # creates an empty store where nothing was ever staged
+                copy_store(self._staging_folder, self._vector_folder(revision))
             self.catalogue.set_meta(connection, {"revision": str(revision), "published_at": now})
             self.catalogue.retire_orphans(connection, revision)
         self._purge(keep=revision)
@@ -194,12 +236,11 @@ class KnowledgeIndex:
     def _purge(self, *, keep: int) -> None:
         """Delete what no reader can see any more: texts retired before revision `keep`, older lexical folders."""
         for scope, chunk_ids in self.catalogue.retired_before(keep).items():
-            self.vectors.delete(scope, chunk_ids)
+            self._vector_writer().delete(scope, chunk_ids)
             self.catalogue.delete_chunks(chunk_ids)
-        root = self.folder / "lexical"
-        if root.is_dir():
-            for folder in root.iterdir():
-                if not (folder.name.isdigit() and keep - 1 <= int(folder.name) <= keep):
+        for root in (self.folder / "lexical", self.folder / "vectors"):
+            for folder in root.iterdir() if root.is_dir() else ():
+                if folder.name.isdigit() and not keep - 1 <= int(folder.name) <= keep:
                     shutil.rmtree(folder, ignore_errors=True)
 
 

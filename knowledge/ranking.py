@@ -82,10 +82,8 @@ def inverse_frequency(frequency: int, size: int) -> float:
     return math.log(1 + (size - frequency + 0.5) / (frequency + 0.5))
 
 
-def term_weights(query: Query, lexical: LexicalIndex | None) -> TermWeights:
+def term_weights(query: Query, lexical: LexicalIndex) -> TermWeights:
     """Weight the question's terms by rarity; stems share the weight of a word with its exact form."""
-    if lexical is None:
-        return TermWeights(dict(query.exact), dict(query.stems))
     size = max(lexical.size, 1)
     exact_frequency = lexical.document_frequency(query.exact, "exact")
     stem_frequency = lexical.document_frequency(query.stems, "stems")

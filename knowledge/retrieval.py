@@ -20,6 +20,7 @@ from knowledge.lexical import FIELD_BOOSTS, PASSAGE, UNIT
 from knowledge.query import Query, understand
 from knowledge.ranking import Candidate, Measured, measure, term_weights
 from knowledge.sentence_relevance import score_sentences
+from knowledge.vectors import VectorStore
 
 DENSE_CANDIDATES = 50
 LEXICAL_CANDIDATES = 50
@@ -44,17 +45,17 @@ class CandidateFinder:
         summed: FloatArray = normalised(np.sum([vector * weight for vector, weight in vectors], axis=0))
         timings["embed"] = _since(begin)
         with self._index.catalogue.snapshot():
+            revision = self._index.revision(self._index.catalogue.revision())
+            if revision is None:
+                return query, [], timings
             begin = time.perf_counter()
-            dense = self._dense(summed, scopes)
+            dense = self._dense(revision.vectors, summed, scopes)
             timings["dense"] = _since(begin)
             begin = time.perf_counter()
-            lexical = self._index.lexical(self._index.catalogue.revision())
-            weights = term_weights(query, lexical)
-            passages, units = [], []
-            if lexical is not None:
-                boosted = _field_weights(query)
-                passages = lexical.search(boosted, scopes=scopes, kind=PASSAGE, limit=LEXICAL_CANDIDATES)
-                units = lexical.search(boosted, scopes=scopes, kind=UNIT, limit=UNIT_CANDIDATES)
+            weights = term_weights(query, revision.lexical)
+            boosted = _field_weights(query)
+            passages = revision.lexical.search(boosted, scopes=scopes, kind=PASSAGE, limit=LEXICAL_CANDIDATES)
+            units = revision.lexical.search(boosted, scopes=scopes, kind=UNIT, limit=UNIT_CANDIDATES)
             timings["lexical"] = _since(begin)
             begin = time.perf_counter()
             ids = list(dict.fromkeys([*(one for one, _ in dense), *(hit.key for hit in passages)]))
@@ -76,13 +77,13 @@ class CandidateFinder:
         timings["measure"] = _since(begin)
         return query, measured, timings
 
-    def _dense(self, vector: FloatArray, scopes: Sequence[str]) -> list[tuple[str, float]]:
-        """The nearest visible chunks; staged ones are passed over, so more are fetched while a sync is under way."""
+    def _dense(self, store: VectorStore, vector: FloatArray, scopes: Sequence[str]) -> list[tuple[str, float]]:
+        """The nearest visible chunks; a store also holds staged and retired ones, so more are fetched where needed."""
         found: list[tuple[str, float]] = []
         for scope in scopes:
             limit = DENSE_CANDIDATES
             while True:
-                hits = self._index.vectors.search(scope, vector, limit)
+                hits = store.search(scope, vector, limit)
                 visible = self._index.catalogue.visible([one for one, _ in hits])
                 kept = [hit for hit in hits if hit[0] in visible]
                 if len(kept) >= DENSE_CANDIDATES or len(hits) < limit:

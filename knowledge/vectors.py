@@ -1,5 +1,9 @@
 """Dense vectors in Chroma: one collection per scope, always with our own vectors.
 
+Chroma's embedded store is made for one process: a second one neither sees new rows nor may write beside the first.
+So the embedded store is written in a folder that only the writer opens, and every published revision is a copy of it
+that nobody changes (`copy_store`). A server needs no copies.
+
 One collection per scope keeps another scope's texts out of reach of a query and avoids Chroma's slow metadata filters
 (a filter that matches 75 % of 100,000 rows took 263 ms).
 """
@@ -8,8 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -35,7 +41,7 @@ _BATCH = 1000  # rows per call; Chroma's embedded limit is 5,461
 class VectorStore:
     """Chroma, embedded in the data folder or a server of ours."""
 
-    def __init__(self, folder: Path, *, url: str | None, dim: int) -> None:
+    def __init__(self, folder: Path, *, url: str | None) -> None:
         """Open the store.
 
         Raises:
@@ -45,7 +51,6 @@ class VectorStore:
         """
         self._folder = folder
         self._url = url
-        self._dim = dim
         self._collections: dict[str, Collection] = {}
         with self._errors():
             self._client = self._open()
@@ -143,8 +148,29 @@ class VectorStore:
             return 0 if collection is None else collection.count()
 
     def close(self) -> None:
-        """Close the client."""
+        """Close the client; calls under way in other threads fail."""
         self._collections.clear()
         close = getattr(self._client, "close", None)  # every client has it, its interface does not say so
         if close is not None:
             close()
+
+
+def copy_store(source: Path, target: Path) -> None:
+    """Copy an embedded store that nobody is writing to; the database by SQLite's own backup, so that it is whole.
+
+    Raises:
+        StorageError: If the disk is full.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    try:
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("chroma.sqlite3*"))
+        with (
+            closing(sqlite3.connect(source / "chroma.sqlite3")) as origin,
+            closing(sqlite3.connect(target / "chroma.sqlite3")) as copy,
+        ):
+            origin.backup(copy)
+    except (OSError, sqlite3.Error, shutil.Error) as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise StorageError(
+            f"The vectors could not be written to {target} ({error}): check the free space of the disk."
+        ) from error

@@ -43,7 +43,9 @@ TIME_FACTOR = 10  # and this many times LOCUS_FETCH_TIMEOUT_S
 _FILE_COST_BYTES = 4096  # counted for every file, so that a tree of a million empty files is noticed
 _WATCH_INTERVAL_S = 0.5
 _STDERR_BYTES = 4096
-_MISSING = re.compile(r"not found|could not read Username|Authentication failed|terminal prompts disabled", re.I)
+_MISSING = re.compile(
+    r"not found|could not read Username|Authentication failed|terminal prompts disabled", re.IGNORECASE
+)
 
 
 class _GitError(Exception):

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from bot.errors import BotError, RefusedError, StorageError, UnavailableError, UnreadableError
+from bot.errors import BotError, StorageError, UnavailableError, UnreadableError
 from knowledge.documents import SourceFile
 from knowledge.sources.addresses import check_url, shown_url
-from knowledge.sources.files import read_file, too_large
+from knowledge.sources.files import read_file, source_text, too_large
 
 if TYPE_CHECKING:
     from knowledge.fetching import Fetched, Fetcher
@@ -129,8 +129,8 @@ async def _fetch_pages(urls: list[str], fetcher: Fetcher, store: _Store) -> list
                         f"the sync was given up after {len(files)} of {len(urls)} pages.",
                         retry_after_s=getattr(error, "retry_after_s", None),
                     ) from error
-                text = str(error) if not isinstance(error, RefusedError) else f"{error} The page was left out."
-                files[position] = SourceFile(shown_url(url), 0, functools.partial(_refuse, text), url)
+                read = functools.partial(_refuse, str(error))
+                files[position] = SourceFile(source_text(url), 0, read, source_text(url))
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -164,13 +164,14 @@ class _Store:
     async def add(self, url: str, fetched: Fetched) -> SourceFile:
         """Keep a page and return it as a document."""
         size = len(fetched.data)
+        source = source_text(url)
         if size > self._max_file_bytes:
             text = str(too_large(shown_url(url), size, self._max_file_bytes))
-            return SourceFile(url, size, functools.partial(_refuse, text), fetched.url)
+            return SourceFile(source, size, functools.partial(_refuse, text), fetched.url)
         path = self._folder / hashlib.sha256(url.encode()).hexdigest()
         await self._write(lambda: path.write_bytes(fetched.data))
-        read = functools.partial(read_file, os.fspath(path), url, self._max_file_bytes)
-        return SourceFile(url, size, read, fetched.url)
+        read = functools.partial(read_file, os.fspath(path), source, self._max_file_bytes)
+        return SourceFile(source, size, read, fetched.url)
 
     async def _write(self, action: Callable[[], object]) -> None:
         try:
@@ -191,11 +192,14 @@ def _find_sitemap(fetched: Fetched, max_bytes: int) -> Sitemap | None:
         data = _gunzip(fetched, max_bytes)
     opening = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     looks_so = opening.startswith(b"<") and any(f"<{root}".encode() in opening for root in _SITEMAP_ROOTS)
-    if not looks_so and not path.endswith((".xml", ".xml.gz")):
+    promised = path.endswith((".xml", ".xml.gz"))
+    if not looks_so and not promised:
         return None
     try:
         return parse_sitemap(data)
     except ValueError as error:
+        if not promised:
+            return None
         raise UnreadableError(f"{shown_url(fetched.url)} is damaged XML ({error}).") from error
 
 

@@ -48,13 +48,11 @@ def test_symbols_are_never_stemmed_away(symbol: str) -> None:
 
 
 def test_inflected_words_share_a_stem() -> None:
-    """"permuted" and "permutations" meet in their stem."""
+    """ "permuted" and "permutations" meet in their stem."""
     assert set(extract_terms("permuted").stems) & set(extract_terms("permutations").stems)
 
 
-@pytest.mark.parametrize(
-    "written", ["chr4:100.5", "Chr 4 at 100.5 Mb", "chromosome 4: 100 Mb", "Chr4:100-100.9 Mb"]
-)
+@pytest.mark.parametrize("written", ["chr4:100.5", "Chr 4 at 100.5 Mb", "chromosome 4: 100 Mb", "Chr4:100-100.9 Mb"])
 def test_positions_meet_in_chromosome_and_megabase(written: str) -> None:
     """A position is a term of its own, whatever its spelling."""
     assert "chr4:100mb" in extract_terms(written).exact
