@@ -123,18 +123,26 @@ class LinkFinder:
 
     def _repository_of(self, folder: Path) -> tuple[Repository | None, Path]:
         """Return the nearest repository a folder belongs to, and that repository's top folder."""
-        if folder not in self._found:
-            origin = find_origin(folder / ".git")
-            if origin is not None:
-                self._found[folder] = (parse_remote(origin), folder)
-            elif self._root in (folder, folder.parent) and folder.name in KNOWN_REPOSITORIES:
-                owner = KNOWN_REPOSITORIES[folder.name]
-                self._found[folder] = (Repository("github.com", f"{owner}/{folder.name}"), folder)
-            elif folder.parent == folder:
-                self._found[folder] = (None, folder)
-            else:
-                self._found[folder] = self._repository_of(folder.parent)
-        return self._found[folder]
+        passed: list[Path] = []
+        found = self._found.get(folder)
+        while found is None:
+            passed.append(folder)
+            found = self._repository_at(folder)
+            if found is None and folder.parent == folder:
+                found = (None, folder)
+            folder = folder.parent
+            found = found or self._found.get(folder)
+        self._found.update(dict.fromkeys(passed, found))
+        return found
+
+    def _repository_at(self, folder: Path) -> tuple[Repository | None, Path] | None:
+        """Return what a folder itself tells; None when its parent has to be asked."""
+        origin = find_origin(folder / ".git")
+        if origin is not None:
+            return parse_remote(origin), folder
+        if self._root in (folder, folder.parent) and folder.name in KNOWN_REPOSITORIES:
+            return Repository("github.com", f"{KNOWN_REPOSITORIES[folder.name]}/{folder.name}"), folder
+        return None
 
 
 def find_origin(git_dir: Path) -> str | None:

@@ -58,6 +58,7 @@ class LocalServer:
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.stopping = threading.Event()
+        self._asked = threading.Event()
         self._routes: dict[str, Route] = {}
         self._scheme = "https" if tls else "http"
         self._httpd = _Httpd(self)
@@ -104,9 +105,15 @@ class LocalServer:
         """Serve the bare repositories in a folder below /git/, by `git http-backend`."""
         self.route("/git/*", lambda request: _git_backend(root, request))
 
+    def wait_for_request(self, timeout_s: float = 10.0) -> None:
+        """Block until a first request has arrived."""
+        if not self._asked.wait(timeout_s):
+            raise TimeoutError
+
     def answer(self, request: Request) -> Reply:
         """Remember a request and find its answer."""
         self.requests.append(request)
+        self._asked.set()
         if request.path in self._routes:
             return self._routes[request.path](request)
         for path, route in self._routes.items():
@@ -152,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
             for part in [reply.body] if isinstance(reply.body, bytes) else reply.body:
                 self.wfile.write(part)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
@@ -181,8 +188,10 @@ def _git_backend(root: Path, request: Request) -> Reply:
     return Reply(body, status, headers)
 
 
-def make_repository(folder: Path, files: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> Path:
-    """Make a repository with one commit, or add a commit to it; files given as b"" stay empty."""
+def make_repository(
+    folder: Path, files: Mapping[str, bytes], links: Mapping[str, str] | None = None, *, commit: bool = True
+) -> Path:
+    """Make a repository with one commit of files and symbolic links, or add a commit to it."""
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
@@ -204,8 +213,9 @@ def make_repository(folder: Path, files: Mapping[str, bytes], links: Mapping[str
         (folder / name).write_bytes(data)
     for name, target in (links or {}).items():
         (folder / name).symlink_to(target)
-    git("add", "--all")
-    git("commit", "--quiet", "--message", "change")
+    if commit:
+        git("add", "--all")
+        git("commit", "--quiet", "--message", "change")
     return folder
 
 

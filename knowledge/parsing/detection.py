@@ -60,15 +60,16 @@ _CLOSING = re.compile(
 _SAMPLE_CHARS = 100_000
 
 _MARKS: dict[str, re.Pattern[str]] = {
-    "org": re.compile(
-        r"^(?:#\+(?:title|begin_\w+|options|startup)\b|[ \t]*:PROPERTIES:|\*+ (?:TODO|DONE) )"
-        r"|\[\[[^\[\]\n]{1,300}\]\[", re.IGNORECASE | re.MULTILINE
-    ),
-    "markdown": re.compile(r"^(?:#{1,6} \S|```|~~~|\|[ :|-]{3,}\|?[ \t]*$|!\[)|\]\([^)\s]{1,500}\)|\*\*\S", re.MULTILINE),
-    "gemtext": re.compile(r"^=>[ \t]*\S+", re.MULTILINE),
-    "asciidoc": re.compile(r"^(?:={1,5} \S|\|===|\[(?:source|cols|NOTE|TIP)\b|:\w+: \S|(?:-{4}|\.{4})[ \t]*$)", re.MULTILINE),
-    "rst": re.compile(r"^(?:\.\. [\w-]+::|\.\. _[\w -]+:|:\w+: \S)|`[^`\n]+`_\b|:\w+:`[^`\n]+`|::[ \t]*$", re.MULTILINE),
-}  # fmt: skip
+    dialect: re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    for dialect, pattern in {
+        "org": r"^(?:#\+(?:title|begin_\w+|options|startup)\b|[ \t]*:PROPERTIES:|\*+ (?:TODO|DONE) )"
+        r"|\[\[[^\[\]\n]{1,300}\]\[",
+        "markdown": r"^(?:#{1,6} \S|```|~~~|\|[ :|-]{3,}\|?[ \t]*$|!\[)|\]\([^)\s]{1,500}\)|\*\*\S",
+        "gemtext": r"^=>[ \t]*\S+",
+        "asciidoc": r"^(?:={1,5} \S|\|===|\[(?:source|cols|NOTE|TIP)\b|:\w+: \S|(?:-{4}|\.{4})[ \t]*$)",
+        "rst": r"^(?:\.\. [\w-]+::|\.\. _[\w -]+:|:\w+: \S)|`[^`\n]{1,300}`_\b|:\w+:`[^`\n]{1,300}`|::[ \t]*$",
+    }.items()
+}
 _SURE_ORG = re.compile(r"\A\s*(?:#[^+\n]*\n\s*)*#\+(?:title|options|startup|author)\b", re.IGNORECASE)
 
 

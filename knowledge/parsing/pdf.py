@@ -16,10 +16,12 @@ from knowledge.parsing.text import ITEM_MARK, fold, is_sane_title
 if TYPE_CHECKING:
     from pypdf import PdfReader
 
-_PAGE_NUMBER = re.compile(r"(?:page|p\.)?\s*[-–]?\s*\d{1,4}\s*[-–]?(?:\s*(?:of|/)\s*\d{1,4})?", re.IGNORECASE)
+_PAGE_NUMBER = re.compile(r"(?:page|p\.)\s*\d{1,4}(?:\s*(?:of|/)\s*\d{1,4})?", re.IGNORECASE)
+_NUMBER = re.compile(r"[-–]?\s*(\d{1,4})\s*[-–]?")  # noqa: RUF001
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _BROKEN = re.compile(r"([^\W\d_]+)-\n([^\W\d_]+)")
 _EDGE_LINES = 2  # lines at the top and foot of a page that may be a running head
+_MAX_HEADING_LINE_CHARS = 150
 _MAX_PAGES = 5000
 _PARAGRAPH_END = (".", "!", "?", ":", ".”", ".)", ".]", '."')
 
@@ -86,40 +88,70 @@ def _key(text: str) -> str:
 def _without_running_heads(pages: list[list[str]]) -> list[str]:
     """Join the pages' lines; leave out page numbers and what most pages repeat at their top or foot."""
     counts: Counter[str] = Counter()
-    for lines in pages:
-        edges = lines[:_EDGE_LINES] + lines[_EDGE_LINES:][-_EDGE_LINES:]
+    offsets: Counter[int] = Counter()  # of the printed number from the page's place in the file
+    for index, lines in enumerate(pages):
+        edges = [lines[number] for number in _edges(lines)]
         counts.update({_key(line) for line in edges if line.strip()})
+        offsets.update({int(found.group(1)) - index for line in edges if (found := _NUMBER.fullmatch(line.strip()))})
     repeated = {key for key, count in counts.items() if key and count >= 3 and 2 * count > len(pages)}
+    counted = {offset for offset, count in offsets.items() if offset == 1 or (count >= 3 and 2 * count > len(pages))}
     kept: list[str] = []
-    for lines in pages:
-        for index, line in enumerate(lines):
-            is_edge = index < _EDGE_LINES or index >= len(lines) - _EDGE_LINES
-            if is_edge and (_key(line) in repeated or _PAGE_NUMBER.fullmatch(line.strip())):
-                continue
-            kept.append(line)
+    for index, lines in enumerate(pages):
+        edge_numbers = _edges(lines)
+        for number, line in enumerate(lines):
+            printed = _NUMBER.fullmatch(line.strip())
+            is_running = (
+                _key(line) in repeated
+                or _PAGE_NUMBER.fullmatch(line.strip()) is not None
+                or (printed is not None and int(printed.group(1)) - index in counted)
+            )
+            if number not in edge_numbers or not is_running:
+                kept.append(line)
     return kept
 
 
+def _edges(lines: list[str]) -> set[int]:
+    """Return the places of the lines at the top and foot of a page."""
+    places = range(len(lines))
+    return {*places[:_EDGE_LINES], *places[-_EDGE_LINES:]}
+
+
 def _add_lines(builder: BlockBuilder, lines: list[str], bookmarks: dict[str, int]) -> None:
-    """Build paragraphs: a line that ends a sentence well before the margin ends its paragraph."""
+    """Build paragraphs and headings from lines as they are set on the pages."""
     widths = sorted(len(line) for line in lines if line.strip())
     full = widths[(9 * len(widths)) // 10] if widths else 0
     words = Counter(word.lower() for line in lines for word in _WORD.findall(line))
     builder.inline = lambda text: _BROKEN.sub(lambda match: _mended(match, words), text)
-    for line in lines:
+    breaks = [_is_broken_off(line, lines[number + 1 : number + 2], full) for number, line in enumerate(lines)]
+    for number, line in enumerate(lines):
         stripped = line.strip()
         if not stripped:
             builder.end()
             continue
         level = bookmarks.get(_key(stripped))
-        if level is not None and len(stripped) <= 150:
+        starts_alone = builder.open_kind is None or lines[number - 1].rstrip().endswith(_PARAGRAPH_END)
+        if level is not None and len(stripped) <= _MAX_HEADING_LINE_CHARS:
             builder.heading(level, stripped)
+        elif starts_alone and breaks[number] and not any(breaks[number + 1 : number + 2]) and _names(stripped):
+            builder.presumed_heading(stripped)
         elif ITEM_MARK.match(stripped):
             builder.begin(BlockKind.ITEM, ITEM_MARK.sub("", stripped))
         else:
             builder.extend(stripped)
-        if stripped.endswith(_PARAGRAPH_END) and len(line) < 0.8 * full:
+        if breaks[number]:
             builder.end()
+
+
+def _is_broken_off(line: str, following: list[str], full: int) -> bool:
+    """Tell whether a line ends although the next word would have had room: there a paragraph or heading ends."""
+    next_word = following[0].split()[:1] if following else []
+    return bool(next_word) and len(line) + 1 + len(next_word[0]) < 0.85 * full and not line.endswith("-")
+
+
+def _names(line: str) -> bool:
+    """Tell whether a line that stands alone reads as a heading."""
+    is_sentence = line.endswith((*_PARAGRAPH_END, ",", ";"))
+    return not is_sentence and len(line) <= 100 and (line[0].isupper() or line[0].isdigit()) and line[-1].isalpha()
 
 
 def _mended(broken: re.Match[str], words: Counter[str]) -> str:

@@ -27,6 +27,8 @@ _SKIPPED = """
     csv tsv xls xlsx ods parquet geno bed vcf fa fasta fastq bam ttl nt rdf
 """  # images, sound, fonts; archives, programs, databases; code and its configuration; tables and other data
 SKIPPED_EXTENSIONS = frozenset(f".{extension}" for extension in _SKIPPED.split())
+# Errors that concern one folder only; any other (a failing disk, a lost mount) must not look as if files were deleted.
+_FOLDER_ERRORS = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP})
 SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})  # and all hidden ones
 
 
@@ -141,7 +143,7 @@ def _offer(source: str, real: str, max_bytes: int, url: str | None) -> SourceFil
 
 
 def _refuse_folder(source: str) -> bytes:
-    raise UnreadableError(f"The folder {source} may not be listed by this user; its documents were left out.")
+    raise UnreadableError(f"The folder {source} cannot be listed by this user; its documents were left out.")
 
 
 def _walk(root: Path) -> list[tuple[str, str]]:
@@ -165,7 +167,7 @@ def _walk(root: Path) -> list[tuple[str, str]]:
             if real not in folders:
                 folders.add(real)
                 _list_folder(real, relative, found, folders, links)
-        elif os.path.lexists(real) and _is_document(relative):
+        elif Path(real).exists() and _is_document(relative):  # not for links that lead nowhere or to themselves
             found.setdefault(real, relative)
     return sorted(((relative, real) for real, relative in found.items()), key=lambda pair: pair[0].split("/"))
 
@@ -179,7 +181,7 @@ def _list_folder(start: str, prefix: str, found: dict[str, str], folders: set[st
             with os.scandir(folder) as scan:
                 entries = list(scan)
         except OSError as error:
-            if (folder == start and not prefix) or error.errno not in {errno.EACCES, errno.EPERM, errno.ENOENT}:
+            if (folder == start and not prefix) or error.errno not in _FOLDER_ERRORS:
                 raise UnavailableError(f"{source_text(folder)} cannot be listed ({error.strerror}).") from error
             if error.errno != errno.ENOENT:
                 found.setdefault(folder, relative_folder)

@@ -1,4 +1,5 @@
 """The fetcher: what it refuses, what it limits, and how it words failures."""
+# ruff: noqa: SIM300 - asserts read `expected == actual` in this project
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import httpcore
 import pytest
+from hypothesis import given, strategies
 
 from bot.errors import (
     BotError,
@@ -24,9 +26,10 @@ from bot.errors import (
     UnreadableError,
 )
 from knowledge import fetching
-from knowledge.fetching import MIB, Fetcher, FetchPolicy, check_address, check_url, is_public, shown_url
+from knowledge.fetching import Fetcher, FetchPolicy, check_address, check_url, is_public, shown_url
 from tests.servers import LocalServer, Reply, endless, stalled
 
+MIB = 1024 * 1024
 PUBLIC = "93.184.216.34"
 
 
@@ -141,6 +144,35 @@ def test_text_that_is_no_url_is_an_invalid_request(text: str) -> None:
     """What cannot be parsed is named as such, or refused for its missing scheme."""
     with pytest.raises((InvalidRequestError, RefusedError)):
         check_url(text, FetchPolicy())
+
+
+PARTS = [
+    "http",
+    "https",
+    ":",
+    "//",
+    "/",
+    "@",
+    "\\",
+    "genenetwork.org",
+    "evil.example",
+    "127.0.0.1",
+    "[::1]",
+    "%2e",
+    "#",
+    "?",
+]
+
+
+@given(strategies.lists(strategies.sampled_from(PARTS) | strategies.text(max_size=3), max_size=9).map("".join))
+def test_no_text_leads_off_the_list(text: str) -> None:
+    """Whatever the text, it is refused with one of our errors or names an allowed host without user information."""
+    try:
+        url = check_url(text, FetchPolicy())
+    except (InvalidRequestError, RefusedError):
+        return
+
+    assert ("genenetwork.org", b"") == (url.host, url.userinfo)
 
 
 @pytest.mark.parametrize(
@@ -406,8 +438,7 @@ async def test_cancelling_leaves_the_fetcher_usable(server: LocalServer, fetcher
     server.route("/slow", Reply(stalled(server.stopping)))
     server.route("/x", Reply(b"x"))
     task = asyncio.create_task(fetcher.fetch(server.url("/slow")))
-    while not server.requests:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(server.wait_for_request)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
