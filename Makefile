@@ -11,16 +11,21 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON ?= python3
 DATA := .locus
 export UV_PYTHON_DOWNLOADS := never
+RUN := $(UV) run --no-sync
 DEV := $(UV) run --frozen --all-extras --group dev
 
-demo: setup
-	@$(UV) run --frozen --no-dev locus ingest starter --data-dir $(DATA) >/dev/null 2>$(DATA).log || { cat $(DATA).log >&2; exit 1; }
-	@rm -f $(DATA).log
+# The index is built when the starter documents or the locked packages change, so that a second start is quick.
+$(DATA)/indexed: uv.lock $(wildcard knowledge/starter/*.md) $(wildcard knowledge/*.py knowledge/parsing/*.py) | setup
+	@mkdir -p $(DATA)
+	@$(RUN) locus ingest starter --data-dir $(DATA) 2>$(DATA)/ingest.log || { cat $(DATA)/ingest.log >&2; exit 1; }
+	@touch $@
+
+demo: $(DATA)/indexed | setup
 ifdef QUESTION
-	@$(UV) run --frozen --no-dev locus ask "$$QUESTION" --data-dir $(DATA)
+	@$(RUN) locus ask "$$QUESTION" --data-dir $(DATA)
 else
-	@if [ -t 0 ] && [ -t 1 ]; then $(UV) run --frozen --no-dev locus chat --data-dir $(DATA); \
-	else $(UV) run --frozen --no-dev locus ask "What is the BXD family and how were the strains made?" --data-dir $(DATA); fi
+	@if [ -t 0 ] && [ -t 1 ]; then $(RUN) locus chat --data-dir $(DATA); \
+	else $(RUN) locus ask "What is the BXD family and how were the strains made?" --data-dir $(DATA); fi
 endif
 export QUESTION
 

@@ -20,7 +20,6 @@ from adapters.terminal import TerminalChat
 from bot.agent.quoting import QuotingAnswerer
 from bot.application import Application
 from bot.checks import Finding, Level
-from bot.engine.model_file import model_card
 from bot.errors import BotError
 from bot.ingestion import IngestProgress, IngestReport
 from bot.ports import PUBLIC_SCOPE, Answerer
@@ -93,6 +92,8 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
 
 
 async def _model_answerer(settings: Settings, stack: AsyncExitStack) -> Answerer:
+    from bot.errors import SettingsError
+
     raise SettingsError("model mode is assembled below")
 
 
@@ -238,6 +239,8 @@ def _examine(settings: Settings) -> list[Finding]:
 def _examine_model(settings: Settings) -> Finding:
     if settings.model is None:
         return Finding(Level.OK, "model", "None is set: answers quote the documents.")
+    from bot.engine.model_file import model_card
+
     try:
         card = model_card(settings.model)
     except BotError as error:

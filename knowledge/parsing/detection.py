@@ -44,7 +44,7 @@ _BYTE_ORDER_MARKS = (
 )
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r\f\v\x1b\x08"))
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
-_MULTIBYTE = re.compile(rb"[\xc3-\xf4][\x80-\xbf]{1,3}")
+_MULTIBYTE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")
 
 _EXTENSIONS = {
     ".md": "markdown", ".markdown": "markdown", ".mkd": "markdown", ".gmi": "gemtext", ".gemini": "gemtext",

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from knowledge.documents import BlockKind, ParsedDocument
 from knowledge.parsing import errors
 from knowledge.parsing.blocks import BlockBuilder
-from knowledge.parsing.text import ITEM_MARK, fold, is_sane_title
+from knowledge.parsing.text import ITEM_MARK, fold, is_sane_title, starts_item
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
 
 _PAGE_NUMBER = re.compile(r"(?:page|p\.)\s*\d{1,4}(?:\s*(?:of|/)\s*\d{1,4})?", re.IGNORECASE)
-_NUMBER = re.compile(r"[-–]?\s*(\d{1,4})\s*[-–]?")  # noqa: RUF001
+_NUMBER = re.compile(r"[-–]?\s*(\d{1,4})\s*[-–]?")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _BROKEN = re.compile(r"([^\W\d_]+)-\n([^\W\d_]+)")
 _EDGE_LINES = 2  # lines at the top and foot of a page that may be a running head
@@ -134,7 +134,7 @@ def _add_lines(builder: BlockBuilder, lines: list[str], bookmarks: dict[str, int
             builder.heading(level, stripped)
         elif starts_alone and breaks[number] and not any(breaks[number + 1 : number + 2]) and _names(stripped):
             builder.presumed_heading(stripped)
-        elif ITEM_MARK.match(stripped):
+        elif starts_item(stripped, lines[number - 1] if number and not breaks[number - 1] else ""):
             builder.begin(BlockKind.ITEM, ITEM_MARK.sub("", stripped))
         else:
             builder.extend(stripped)

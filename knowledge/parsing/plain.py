@@ -7,7 +7,7 @@ import re
 from knowledge.documents import BlockKind, ParsedDocument
 from knowledge.parsing.blocks import BlockBuilder
 from knowledge.parsing.tables import is_pipe_line, pipe_rows
-from knowledge.parsing.text import ITEM_MARK
+from knowledge.parsing.text import ITEM_MARK, starts_item
 
 _UNDERLINE = re.compile(r"={3,}|-{3,}|~{3,}|\*{3,}|_{3,}")
 
@@ -37,7 +37,7 @@ def add_plain(builder: BlockBuilder, text: str) -> None:
             builder.end()
         elif builder.open_kind is None and _UNDERLINE.fullmatch(following) and len(stripped) <= len(following) + 3:
             builder.heading(1 if following[0] == "=" else 2, stripped)
-        elif ITEM_MARK.match(line):
+        elif starts_item(line, lines[index - 1] if index else ""):
             builder.begin(BlockKind.ITEM, ITEM_MARK.sub("", line))
         else:
             builder.extend(line)

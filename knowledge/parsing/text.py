@@ -22,7 +22,8 @@ _LEAD_STOP = re.compile(
     re.IGNORECASE,
 )
 
-ITEM_MARK = re.compile(r"^\s*(?:[-*+•·–◦▪]|\(?(?:\d{1,3}|[a-zA-Z])[.)])\s+(?=\S)")
+# Not a capital with a stop: "R. Williams" is a name.
+ITEM_MARK = re.compile(r"^\s*(?:[-*+•·–◦▪]|\(?(?:\d{1,3}|[a-zA-Z])\)|\d{1,3}\.|[a-z]\.)\s+(?=\S)")
 MAX_HEADING_CHARS = 200
 
 
@@ -51,6 +52,16 @@ def code_text(text: str) -> str:
     """Return preformatted text: line breaks and relative indentation kept, empty edges removed."""
     text = _printable(text.replace("\r\n", "\n").replace("\r", "\n")).expandtabs(4)
     return textwrap.dedent("\n".join(line.rstrip() for line in text.split("\n")).strip("\n"))
+
+
+def starts_item(line: str, previous: str) -> bool:
+    """Tell whether a line of wrapped text begins a list entry, and not with a number that fell to its start."""
+    if not ITEM_MARK.match(line):
+        return False
+    previous = previous.strip()
+    return (
+        not line.lstrip(" (")[0].isalnum() or not previous or previous[-1] in ".:;" or bool(ITEM_MARK.match(previous))
+    )
 
 
 def is_lead(text: str) -> bool:
