@@ -12,6 +12,7 @@ from bot.errors import BotError, BusyError, InvalidRequestError, NotFoundError
 from bot.evidence import Answer, Evidence
 from bot.messages import Turn
 from bot.ports import PUBLIC_SCOPE, Answerer, IndexStatus, Retriever
+from bot.plain_text import without_controls
 from bot.texts import empty_index, empty_question, model_unavailable
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Application:
             NotFoundError: If nothing has been indexed.
             StorageError: If the index is damaged.
         """
-        if not any(char.isalnum() for char in question):
+        if not any(char.isalnum() for char in without_controls(question)):
             raise InvalidRequestError(empty_question())
         if not await self._index.has_documents():
             raise NotFoundError(empty_index())

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.messages import Turn
+from bot.plain_text import without_controls
 from knowledge.aliases import AliasTable
 from knowledge.terms import STOP_WORDS, extract_terms, is_identifier
 
@@ -14,7 +15,6 @@ MAX_QUESTION_CHARS = 2000  # what is read of a longer question
 MAX_TERMS = 48  # terms searched for; the rarest would win anyway
 HISTORY_CHARS = 600  # what is read of an earlier turn
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 _POINTING = re.compile(
     r"\b(it|its|they|them|their|theirs|that|those|this|these|he|she|his|her|one|ones|there|then|same|such|both|"
@@ -52,7 +52,7 @@ class Query:
 
 def clean_question(text: str) -> str:
     """Return the question without control characters, white space folded, cut to `MAX_QUESTION_CHARS`."""
-    return _SPACE.sub(" ", _CONTROL.sub(" ", text[: MAX_QUESTION_CHARS * 4])).strip()[:MAX_QUESTION_CHARS]
+    return _SPACE.sub(" ", without_controls(text[: MAX_QUESTION_CHARS * 4])).strip()[:MAX_QUESTION_CHARS]
 
 
 def understand(question: str, history: Sequence[Turn], aliases: AliasTable) -> Query:

@@ -79,7 +79,7 @@ def _complain(sentence: str) -> None:
 
 
 def _settings(data_dir: Path | None) -> Settings:
-    settings = load_settings(data_dir)
+    settings = load_settings(data_dir=data_dir)
     set_up_logging(settings.log_level)
     return settings
 

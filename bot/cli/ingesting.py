@@ -11,11 +11,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from bot.bootstrap import default_scope, ingest_sources
-from bot.errors import BotError
+from bot.errors import BotError, UnreadableError
 from bot.ingestion import IngestReport
 from bot.settings import Settings
 
-EXIT_SOME_LEFT_OUT = 10  # all done, but some files could not be read; each was named
 _LINE_EVERY_S = 10.0
 _PROBLEMS_SHOWN = 50
 
@@ -77,7 +76,7 @@ def _line(text: str) -> None:
 
 
 async def ingest_documents(settings: Settings, sources: Sequence[str]) -> int:
-    """Sync the sources and return the exit code: 0, `EXIT_SOME_LEFT_OUT`, or that of the first source that failed."""
+    """Sync the sources and return the exit code: 0, or that of the first source that failed."""
     console = Console(stderr=True, highlight=False)
     codes: list[int] = []
 
@@ -92,7 +91,9 @@ async def ingest_documents(settings: Settings, sources: Sequence[str]) -> int:
             console.print(f"  left out: and {len(result.problems) - _PROBLEMS_SHOWN} more files")
         if result.empty:
             console.print(Text(f"  {len(result.empty)} empty files were left out, the first: {result.empty[0]}"))
-        codes.append(EXIT_SOME_LEFT_OUT if result.problems else 0)
+        # A broken file is named and does not fail a nightly sync; a source without one readable file does.
+        nothing_read = bool(result.problems) and not (result.changed or result.unchanged)
+        codes.append(UnreadableError.exit_code if nothing_read else 0)
         sys.stdout.write(summary(result) + "\n")
 
     if console.is_terminal:
@@ -112,8 +113,7 @@ async def ingest_documents(settings: Settings, sources: Sequence[str]) -> int:
             )
     else:
         await ingest_sources(settings, sources, scope=default_scope(), progress=_Lines, report=report)
-    failures = [code for code in codes if code not in (0, EXIT_SOME_LEFT_OUT)]
-    return failures[0] if failures else max(codes, default=0)
+    return next((code for code in codes if code), 0)
 
 
 def summary(report: IngestReport) -> str:

@@ -13,6 +13,16 @@ BOLD_LEVEL = 7  # below every heading that is marked as one
 LEAD_LEVEL = 8
 
 
+@dataclass(frozen=True, slots=True)
+class _BareHeading:
+    """A heading with nothing under it so far; text that would be lost if nothing followed."""
+
+    text: str
+    level: int
+    headings: tuple[str, ...]
+    is_presumed: bool
+
+
 @dataclass
 class BlockBuilder:
     """Collects blocks in reading order and keeps the heading path.
@@ -32,7 +42,7 @@ class BlockBuilder:
     _path: list[tuple[int, str]] = field(default_factory=list)
     _open: BlockKind | None = None
     _lines: list[str] = field(default_factory=list)
-    _soft: tuple[str, tuple[str, ...]] | None = None  # a presumed heading without text under it so far
+    _bare: _BareHeading | None = None
 
     def heading(self, level: int, text: str) -> None:
         """Open a section; 1 is the outermost level."""
@@ -43,13 +53,12 @@ class BlockBuilder:
         if len(text) > MAX_HEADING_CHARS:  # a paragraph that was given a heading's looks
             self._emit(BlockKind.PARAGRAPH, text)
             return
-        self._settle()
-        text = _without_colon(text)
-        if level == 1 and (self.title == text or (self.title_from_heading and not self.title)):
-            self.title = text
+        self._settle(level)
+        if level == 1 and (self.title == _without_colon(text) or (self.title_from_heading and not self.title)):
+            self.title = _without_colon(text)
             self._path.clear()
             return
-        self._descend(level, text)
+        self._descend(level, text, is_presumed=False)
 
     def presumed_heading(self, text: str, level: int = BOLD_LEVEL) -> None:
         """Open a section under a paragraph that only looks like a heading; with nothing under it, it stays text."""
@@ -57,11 +66,8 @@ class BlockBuilder:
         text = fold(self.inline(text))
         if not text:
             return
-        self._settle()
-        while self._path and self._path[-1][0] >= level:
-            self._path.pop()
-        self._soft = (text, self._headings())
-        self._descend(level, _without_colon(text))
+        self._settle(level)
+        self._descend(level, text, is_presumed=True)
 
     def close_presumed(self) -> None:
         """Leave the section of a presumed heading, because another one begins within a paragraph."""
@@ -138,25 +144,29 @@ class BlockBuilder:
             title=self.title, blocks=tuple(self._blocks), format=format_name, url=url, metadata=metadata or {}
         )
 
-    def _descend(self, level: int, text: str) -> None:
+    def _descend(self, level: int, text: str, *, is_presumed: bool) -> None:
         while self._path and self._path[-1][0] >= level:
             self._path.pop()
-        self._path.append((level, text))
+        self._bare = _BareHeading(text, level, self._headings(), is_presumed)
+        self._path.append((level, _without_colon(text)))
 
     def _headings(self) -> tuple[str, ...]:
         return tuple(text for _, text in self._path)
 
     def _emit(self, kind: BlockKind, text: str, header: str = "") -> None:
         if text and any(character.isalnum() for character in text):
-            self._soft = None
+            self._bare = None
             self._blocks.append(Block(kind, text, self._headings(), header))
 
-    def _settle(self) -> None:
-        """Keep a presumed heading as text when nothing followed it."""
-        if self._soft is not None:
-            text, headings = self._soft
-            self._soft = None
-            self._blocks.append(Block(BlockKind.PARAGRAPH, text, headings))
+    def _settle(self, next_level: int = 0) -> None:
+        """Keep a heading as text when nothing followed it before a heading of `next_level` (0: the end).
+
+        A single word ("Description") is a form left blank. A heading with another one below it is kept in its path.
+        """
+        bare, self._bare = self._bare, None
+        if bare is None or next_level > bare.level or (not bare.is_presumed and bare.text.rstrip(": ").isalpha()):
+            return
+        self._blocks.append(Block(BlockKind.PARAGRAPH, bare.text, bare.headings))
 
 
 def _without_colon(text: str) -> str:

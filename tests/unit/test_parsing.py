@@ -93,6 +93,13 @@ def test_presumed_heading_with_nothing_under_it_stays_text() -> None:
     assert [("paragraph", "", "Contact Rob")] == outline(read("<p><b>Contact Rob</b></p>", "a.rtf"))
 
 
+def test_heading_with_nothing_under_it_is_kept_as_text() -> None:
+    """A heading that says something is not lost when no text follows; a form left blank is."""
+    document = read("# T\n\n## Description\n\n## Dropped old support\n\n## Part\n\n### Sub\n\nText.\n", "a.md")
+
+    assert [("paragraph", "", "Dropped old support"), ("paragraph", "Part > Sub", "Text.")] == outline(document)
+
+
 def test_lead_in_of_a_list_is_no_heading() -> None:
     """A sentence that announces a list stays a paragraph."""
     document = read("<p>Briefly we:</p><ul><li>washed</li></ul>", "a.rtf")
