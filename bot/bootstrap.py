@@ -20,7 +20,8 @@ from adapters.terminal import TerminalChat
 from bot.agent.quoting import QuotingAnswerer
 from bot.application import Application
 from bot.checks import Finding, Level
-from bot.errors import BotError
+from bot.engine.model_file import model_card
+from bot.errors import BotError, SettingsError
 from bot.ingestion import IngestProgress, IngestReport
 from bot.ports import PUBLIC_SCOPE, Answerer
 from bot.settings import Settings, unknown_names
@@ -87,14 +88,36 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         retriever = HybridRetriever(index, aliases)
         stack.push_async_callback(asyncio.to_thread, retriever.close)
         quoting = QuotingAnswerer(threshold=settings.answer_threshold)
-        answerer = await _model_answerer(settings, stack) if settings.model else quoting
+        answerer: Answerer = quoting
+        if settings.model is not None:
+            answerer = await _model_answerer(settings, settings.model, stack)
         yield Application(retriever, _IndexStatus(index), answerer, quoting, top_k=settings.top_k)
 
 
-async def _model_answerer(settings: Settings, stack: AsyncExitStack) -> Answerer:
-    from bot.errors import SettingsError
-
-    raise SettingsError("model mode is assembled below")
+async def _model_answerer(settings: Settings, model: Path, stack: AsyncExitStack) -> Answerer:
+    try:
+        # LangChain takes a second to import and is an extra: only model mode pays for it.
+        from bot.agent.model_answers import ModelAnswerer
+        from bot.engine.llama import LlamaEngine, Sampling
+    except ImportError as error:
+        raise SettingsError(
+            f"LOCUS_MODEL needs the extra 'llama' ({error.name} is missing): install it with `uv sync --extra llama`."
+        ) from error
+    engine = await asyncio.to_thread(
+        LlamaEngine,
+        model,
+        context=settings.model_context,
+        threads=settings.model_threads or None,
+        gpu_layers=-1 if settings.gpu_layers == "auto" else settings.gpu_layers,
+    )
+    stack.push_async_callback(asyncio.to_thread, engine.close)
+    sampling = Sampling(
+        max_tokens=settings.model_max_tokens,
+        temperature=settings.model_temperature,
+        seed=settings.model_seed,
+        deadline_s=settings.model_timeout_s,
+    )
+    return ModelAnswerer(engine, sampling=sampling, threshold=settings.answer_threshold, refuse=refuse)
 
 
 async def ingest_sources(
@@ -239,8 +262,6 @@ def _examine(settings: Settings) -> list[Finding]:
 def _examine_model(settings: Settings) -> Finding:
     if settings.model is None:
         return Finding(Level.OK, "model", "None is set: answers quote the documents.")
-    from bot.engine.model_file import model_card
-
     try:
         card = model_card(settings.model)
     except BotError as error:

@@ -57,7 +57,9 @@ def test_ask_prints_answer_and_sources(folder: Path) -> None:
 
 def test_ask_json_has_the_promised_fields(folder: Path) -> None:
     """One object on standard output, nothing else."""
-    done = locus("ask", "How many permutations give the significance threshold?", "--json", "--data-dir", "data", cwd=folder)
+    done = locus(
+        "ask", "How many permutations give the significance threshold?", "--json", "--data-dir", "data", cwd=folder
+    )
     answer = json.loads(done.stdout)
 
     assert ["question", "answer", "mode", "answered", "citations", "confidence", "timings_ms"] == list(answer)
@@ -239,9 +241,7 @@ def test_a_path_into_an_empty_folder_indexes_that_path_and_nothing_else(folder: 
 def test_doctor_says_what_is_wrong(folder: Path) -> None:
     """A misspelt variable is a warning with the right name; a model that is none is an error and exit code 1."""
     fine = locus("doctor", "--json", "--data-dir", "data", cwd=folder)
-    bad = locus(
-        "doctor", "--data-dir", "data", cwd=folder, LOCUS_MODLE="x", LOCUS_MODEL=str(folder / "lab" / "bxd.md")
-    )
+    bad = locus("doctor", "--data-dir", "data", cwd=folder, LOCUS_MODLE="x", LOCUS_MODEL=str(folder / "lab" / "bxd.md"))
 
     assert 0 == fine.returncode
     assert {"ok"} == {finding["level"] for finding in json.loads(fine.stdout)["findings"]}

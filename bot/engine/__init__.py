@@ -1,0 +1,1 @@
+"""Running a GGUF model through llama.cpp (extra `llama`)."""
