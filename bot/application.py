@@ -11,8 +11,8 @@ from dataclasses import replace
 from bot.errors import BotError, BusyError, InvalidRequestError, NotFoundError
 from bot.evidence import Answer, Evidence
 from bot.messages import Turn
-from bot.ports import PUBLIC_SCOPE, Answerer, IndexStatus, Retriever
 from bot.plain_text import without_controls
+from bot.ports import PUBLIC_SCOPE, Answerer, IndexStatus, Retriever
 from bot.texts import empty_index, empty_question, model_unavailable
 
 logger = logging.getLogger(__name__)

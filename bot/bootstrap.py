@@ -17,7 +17,7 @@ from typing import TypedDict
 from rich.console import Console
 
 from adapters.terminal import TerminalChat
-from bot.agent.quoting import QuotingAnswerer
+from bot.agent.quoting import QuotingAnswerer, refuse
 from bot.application import Application
 from bot.checks import Finding, Level
 from bot.engine.model_file import model_card

@@ -43,6 +43,10 @@ CREATE TABLE IF NOT EXISTS homes (
 CREATE INDEX IF NOT EXISTS homes_chunk ON homes (chunk_id);
 CREATE TABLE IF NOT EXISTS retired (chunk_id TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
 """
+_HOMES_OF = (
+    "SELECT homes.chunk_id, documents.path, documents.title, documents.url, unit, position FROM homes "
+    "JOIN documents USING (document_id) WHERE homes.chunk_id IN (?) ORDER BY documents.document_id, position"
+)
 _BATCH = 500  # ids per SQL statement
 
 Int8Array = npt.NDArray[np.int8]
@@ -223,10 +227,10 @@ class Catalogue:
         connection = self._connection()
         for batch in _batches(list(chunk_ids)):
             marks = _marks(batch)
-            query = (  # only question marks are put in
+            query = (
                 "SELECT homes.chunk_id, documents.path, documents.title, documents.url, unit, position FROM homes "
-                f"JOIN documents USING (document_id) WHERE homes.chunk_id IN ({marks}) "  # noqa: S608 - marks only
-                "ORDER BY documents.document_id, position"
+                "JOIN documents USING (document_id) "
+                f"WHERE homes.chunk_id IN ({marks}) ORDER BY documents.document_id, position"
             )
             for chunk_id, path, title, url, unit, position in connection.execute(query, batch):
                 homes.setdefault(chunk_id, []).append((Home(path, title, url), unit, position))

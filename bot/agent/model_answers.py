@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from typing import Any, cast
 
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
@@ -112,7 +113,7 @@ class ModelAnswerer:
         agent = create_agent(
             LocusChatModel(engine=self._engine, sampling=sampling), tools=[], system_prompt=self._system
         )
-        async for chunk, _ in agent.astream({"messages": messages}, stream_mode="messages"):
+        async for chunk, _ in agent.astream(cast("Any", {"messages": messages}), stream_mode="messages"):
             if isinstance(chunk, AIMessageChunk) and chunk.text:
                 yield str(chunk.text)
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from bot.engine.model_file import ModelCard, model_card
@@ -33,7 +34,7 @@ _CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-# Marks by which chat templates tell who speaks; in a message's text they are broken up, so that nobody speaks for others.
+# Marks by which chat templates tell who speaks; broken up in a message's text, so that nobody speaks for others.
 _CONTROL_TOKENS = re.compile(
     r"<\|[^|<>\n]{0,60}\|>|</?s>|\[/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|AVAILABLE_TOOLS|TOOL_RESULTS)\]|<</?SYS>>"
     r"|</?(?:start|end)_of_(?:turn|text|role)>|<(?:bos|eos|pad|unk)>|</?(?:think|tool_call|tool_response)>",
@@ -215,7 +216,7 @@ class LlamaEngine:
             generation.pieces.put(None)
 
     def _run(self, generation: Generation) -> None:
-        from llama_cpp import LlamaGrammar
+        from llama_cpp.llama_grammar import LlamaGrammar
 
         sampling = generation.sampling
         deadline = time.monotonic() + sampling.deadline_s
@@ -250,9 +251,9 @@ class LlamaEngine:
 _log_callback: object = None
 
 
-def _silence(llama_cpp: Any) -> None:
+def _silence(llama_cpp: ModuleType) -> None:
     """Send llama.cpp's own log to ours; the callback is kept alive for the life of the process."""
-    global _log_callback  # noqa: PLW0603 - llama.cpp keeps a bare pointer to it
+    global _log_callback
     if _log_callback is not None:
         return
 

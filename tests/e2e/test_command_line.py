@@ -6,12 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.documents import LAB, write_documents
+from tests.gguf_models import write_random_gguf
 
 LOCUS = Path(sys.executable).with_name("locus")
 
@@ -32,13 +32,13 @@ def locus(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder with documents `lab/` and an index of them in `data/`."""
     root = tmp_path_factory.mktemp("cli")
     write_documents(root / "lab", LAB)
     done = locus("ingest", "lab", "--data-dir", "data", cwd=root)
     assert done.returncode == 0, done.stderr
-    yield root
+    return root
 
 
 def test_version(tmp_path: Path) -> None:
@@ -247,3 +247,17 @@ def test_doctor_says_what_is_wrong(folder: Path) -> None:
     assert {"ok"} == {finding["level"] for finding in json.loads(fine.stdout)["findings"]}
     assert 1 == bad.returncode
     assert "LOCUS_MODLE is no setting of Locus. Fix: did you mean LOCUS_MODEL?" in bad.stdout
+
+
+def test_a_model_answers_and_a_broken_one_is_named(folder: Path, tmp_path: Path) -> None:
+    """LOCUS_MODEL switches to the model; a file cut off stops with one sentence and the settings' exit code."""
+    model = write_random_gguf(tmp_path / "random.gguf")
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(model.read_bytes()[:-9000])
+    question = ("ask", "Which mice were crossed to make the BXD strains?", "--json", "--data-dir", "data")
+    good = locus(*question, cwd=folder, LOCUS_MODEL=str(model), LOCUS_MODEL_MAX_TOKENS="60")
+    bad = locus(*question, cwd=folder, LOCUS_MODEL=str(broken))
+
+    assert (0, "", "model") == (good.returncode, good.stderr, json.loads(good.stdout)["mode"])
+    assert (3, 1) == (bad.returncode, bad.stderr.count("\n"))
+    assert "is cut off" in bad.stderr

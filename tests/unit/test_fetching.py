@@ -1,5 +1,4 @@
 """The fetcher: what it refuses, what it limits, and how it words failures."""
-# ruff: noqa: SIM300 - asserts read `expected == actual` in this project
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """Public pages of documents."""
-# ruff: noqa: SIM300 - asserts read `expected == actual` in this project
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """What `parse` makes of each text format."""
-# ruff: noqa: SIM300 - asserts read `expected == actual` in this project
 
 from __future__ import annotations
 

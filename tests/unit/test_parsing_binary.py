@@ -1,5 +1,4 @@
 """PDF and Word documents, made here and read back."""
-# ruff: noqa: SIM300 - asserts read `expected == actual` in this project
 
 from __future__ import annotations
 

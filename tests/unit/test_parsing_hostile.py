@@ -1,5 +1,4 @@
 """Input that is no document, or that was made to do harm."""
-# ruff: noqa: SIM300 - asserts read `expected == actual` in this project
 
 from __future__ import annotations
 

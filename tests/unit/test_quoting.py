@@ -68,7 +68,7 @@ def test_at_most_four_sentences_are_quoted() -> None:
 
 
 def test_a_sentence_that_points_back_brings_the_one_before() -> None:
-    """ "It was ..." is quoted with the sentence that says what "it" is."""
+    """The sentence "It was ..." is quoted with the sentence that says what "it" is."""
     one = passage("a", ("The panel was bred in Memphis.", 0.3), ("It holds 140 strains.", 0.9), ("Birds sing.", 0.1))
 
     assert "The panel was bred in Memphis. [1] It holds 140 strains. [1]" == (

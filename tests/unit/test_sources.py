@@ -1,5 +1,4 @@
 """Sources: folders, files, the starter documents, repositories, pages and sitemaps."""
-# ruff: noqa: SIM300 - asserts read `expected == actual` in this project
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_symbols_are_never_stemmed_away(symbol: str) -> None:
 
 
 def test_inflected_words_share_a_stem() -> None:
-    """ "permuted" and "permutations" meet in their stem."""
+    """The words "permuted" and "permutations" meet in their stem."""
     assert set(extract_terms("permuted").stems) & set(extract_terms("permutations").stems)
 
 
