@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := check
-.PHONY: demo test check format lint types imports bench clean setup setup-dev
+.PHONY: demo test check format lint types imports bench fit clean setup setup-dev
 
 # uv: the one on the path, else a local one from PyPI.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -60,6 +60,9 @@ check: lint types imports test
 
 bench: setup-dev
 	@$(DEV) python -m benchmarks $(BENCH)
+
+fit: setup-dev
+	@$(DEV) python -m benchmarks ingest fit
 
 clean:
 	rm -rf .venv .uv $(DATA) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

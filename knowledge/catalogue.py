@@ -227,11 +227,7 @@ class Catalogue:
         connection = self._connection()
         for batch in _batches(list(chunk_ids)):
             marks = _marks(batch)
-            query = (
-                "SELECT homes.chunk_id, documents.path, documents.title, documents.url, unit, position FROM homes "
-                "JOIN documents USING (document_id) "
-                f"WHERE homes.chunk_id IN ({marks}) ORDER BY documents.document_id, position"
-            )
+            query = _HOMES_OF.replace("?", marks)
             for chunk_id, path, title, url, unit, position in connection.execute(query, batch):
                 homes.setdefault(chunk_id, []).append((Home(path, title, url), unit, position))
             query = f"SELECT * FROM chunks WHERE chunk_id IN ({marks})"  # noqa: S608 - marks only
@@ -247,6 +243,11 @@ class Catalogue:
             for chunk_id in chunk_ids
             if chunk_id in rows and chunk_id in homes
         }
+
+    def all_chunks(self) -> Iterator[ChunkRow]:
+        """Yield every stored text, visible or staged."""
+        for row in self._connection().execute("SELECT * FROM chunks"):
+            yield _chunk_row(row)
 
     def chunks_of_units(self, units: Iterable[str]) -> Iterator[tuple[str, str, list[StoredChunk]]]:
         """Yield (scope, unit, its visible chunks) for ranking units, as they are inside the current transaction."""

@@ -17,37 +17,37 @@ from knowledge.ranking import FEATURES, Measured
 
 # Listwise softmax regression over each question's candidates.
 PASSAGE_WEIGHTS: Mapping[str, float] = {
-    "dense": 1.0,
-    "unit": 0.86,
-    "bm25": 0.95,
-    "unit_bm25": 1.44,
-    "cover": 1.85,
-    "cover_unit": 0.55,
-    "cover_document": 1.79,
-    "identifiers": 0.44,
-    "rank_dense": 1.49,
-    "rank_bm25": 1.6,
-    "prose": 0.46,
-    "place": 0.8,
-    "length": 1.09,
-    "issue": -1.18,
-    "credits": -0.72,
+    "dense": 1.02,
+    "unit": 0.89,
+    "bm25": 1.09,
+    "unit_bm25": 1.34,
+    "cover": 1.70,
+    "cover_unit": 0.35,
+    "cover_document": 1.63,
+    "identifiers": 0.54,
+    "rank_dense": 1.70,
+    "rank_bm25": 1.79,
+    "prose": 0.53,
+    "place": 0.77,
+    "length": 1.06,
+    "issue": -1.10,
+    "credits": -0.63,
 }
 
 # Logistic regression over the best passages of each question.
 CONFIDENCE_WEIGHTS: Mapping[str, float] = {
-    "top": 3.19,
-    "cover": 1.59,
-    "cover_unit": 1.53,
-    "unit": 1.75,
-    "dense": 2.1,
-    "first_document": 1.71,
-    "first_cover": 1.3,
-    "first_unit": 1.25,
-    "mean": 3.27,
-    "identifiers": 0.99,
+    "top": 4.04,
+    "cover": 1.37,
+    "cover_unit": 1.22,
+    "unit": 1.54,
+    "dense": 1.56,
+    "first_document": 2.02,
+    "first_cover": 1.82,
+    "first_unit": 1.65,
+    "mean": 2.97,
+    "identifiers": 1.08,
 }
-CONFIDENCE_BIAS = -8.75
+CONFIDENCE_BIAS = -9.24
 CONFIDENCE_PASSAGES = 5  # the best passages that confidence looks at
 NO_IDENTIFIERS = 0.5  # share reported for a question that names no identifier
 

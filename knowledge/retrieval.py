@@ -135,7 +135,7 @@ class HybridRetriever:
         ranked = [measured[index] for index in order]
         similarity = [float(scores[index]) for index in order]
         passages = tuple(
-            _passage(query, one, score) for one, score in zip(ranked[:top_k], similarity[:top_k], strict=True)
+            to_passage(one, query, score) for one, score in zip(ranked[:top_k], similarity[:top_k], strict=True)
         )
         probability = confidence(ranked, similarity, named=bool(query.identifiers))
         timings["judge"] = _since(judged)
@@ -147,13 +147,10 @@ class HybridRetriever:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _passage(query: Query, one: Measured, similarity: float) -> Passage:
+def to_passage(one: Measured, query: Query | None = None, similarity: float = 0.0) -> Passage:
+    """Return a candidate as the rest of Locus sees it; with its sentences scored where the query is given."""
     row = one.candidate.chunk.row
-    return Passage(
-        row.chunk_id,
-        render_units(row.units),
-        row.heading,
-        one.candidate.chunk.homes,
-        similarity,
-        score_sentences(query.text, row.units, one.unit_cosine, one.unit_cover, similarity),
+    sentences = (
+        score_sentences(query.text, row.units, one.unit_cosine, one.unit_cover, similarity) if query is not None else ()
     )
+    return Passage(row.chunk_id, render_units(row.units), row.heading, one.candidate.chunk.homes, similarity, sentences)

@@ -1,0 +1,59 @@
+"""`python -m benchmarks [NAME ...]`: prints the machine, then a table per benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import fit, ingest, quality, search, start
+from benchmarks.report import Report
+
+BENCHMARKS = {
+    "ingest": ingest.run,
+    "quality": quality.run,
+    "search": search.run,
+    "start": start.run,
+    "fit": fit.run,
+}
+DEFAULT = ("ingest", "quality", "search", "start")
+BESIDE = Path(__file__).resolve().parents[2] / "shared"
+
+
+def main() -> int:
+    """Run the benchmarks named on the command line, all but `fit` by default."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which; all but `fit` by default")
+    parser.add_argument("--corpus", type=Path, default=Path(os.environ.get("LOCUS_BENCH_CORPUS") or BESIDE / "corpus"))
+    parser.add_argument("--questions", type=Path, default=BESIDE / "eval" / "dev_qa.jsonl")
+    parser.add_argument("--data-dir", type=Path, help="keep the index of the corpus here, or use the one that is")
+    options = parser.parse_args()
+    report = Report()
+    report.line(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    names = ("onnxruntime", "chromadb", "tantivy", "tokenizers")
+    report.line(", ".join(f"{name} {version(name)}" for name in names))
+    if not options.corpus.is_dir():
+        report.line(f"Skipped: there is no corpus at {options.corpus}; name a copy of gn-docs with --corpus.")
+        return 1
+    with tempfile.TemporaryDirectory(prefix="locus-bench-") as temporary:
+        data_dir = options.data_dir or Path(temporary) / "data"
+        for name in options.names or DEFAULT:
+            BENCHMARKS[name](report, options.corpus.resolve(), options.questions.resolve(), data_dir, Path(temporary))
+    return 0
+
+
+def processor() -> str:
+    """Return the processor's name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
