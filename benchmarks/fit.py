@@ -146,6 +146,6 @@ def _fit_logistic(matrix: Array, answerable: Array, penalty: float, steps: int =
         chance = 1 / (1 + np.exp(-(scaled @ beta)))
         gradient = scaled.T @ ((chance - answerable) * balance) / len(answerable)
         beta -= rate * (gradient + penalty * np.append(beta[:-1], 0.0))
-    raw = beta / spread
+    raw: Array = beta / spread
     raw[-1] = beta[-1] - float((beta[:-1] * centre[:-1] / spread[:-1]).sum())
     return raw

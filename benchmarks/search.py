@@ -96,8 +96,8 @@ def _grow(index: KnowledgeIndex, template: list[ChunkRow], size: int) -> float:
             for position in range(per_scope):
                 row = template[(number * per_scope + position) % len(template)]
                 units = tuple(_noisy(unit, vocabulary, words) for unit in row.units)
-                stored = row.vectors.astype(np.float32) / 127
-                stored = normalised(stored + noise.normal(0, NOISE_VECTOR, stored.shape).astype(np.float32))
+                moved = row.vectors / 127 + noise.normal(0, NOISE_VECTOR, row.vectors.shape)
+                stored = normalised(moved.astype(np.float32))
                 chunk_id = f"{scope}-{position}"
                 rows.append(
                     ChunkRow(chunk_id, scope, row.title, row.heading, units, np.rint(stored * 127).astype(np.int8))

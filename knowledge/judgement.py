@@ -17,37 +17,37 @@ from knowledge.ranking import FEATURES, Measured
 
 # Listwise softmax regression over each question's candidates.
 PASSAGE_WEIGHTS: Mapping[str, float] = {
-    "dense": 1.02,
-    "unit": 0.89,
-    "bm25": 1.09,
-    "unit_bm25": 1.34,
-    "cover": 1.70,
-    "cover_unit": 0.35,
-    "cover_document": 1.63,
-    "identifiers": 0.54,
-    "rank_dense": 1.70,
-    "rank_bm25": 1.79,
-    "prose": 0.53,
-    "place": 0.77,
-    "length": 1.06,
-    "issue": -1.10,
-    "credits": -0.63,
+    "dense": 1.13,
+    "unit": 0.91,
+    "bm25": 0.99,
+    "unit_bm25": 1.17,
+    "cover": 1.91,
+    "cover_unit": 0.38,
+    "cover_document": 1.59,
+    "identifiers": 0.48,
+    "rank_dense": 2.10,
+    "rank_bm25": 1.50,
+    "prose": 0.73,
+    "place": 0.67,
+    "length": 1.24,
+    "issue": -0.61,
+    "credits": -0.35,
 }
 
 # Logistic regression over the best passages of each question.
 CONFIDENCE_WEIGHTS: Mapping[str, float] = {
-    "top": 4.04,
-    "cover": 1.37,
-    "cover_unit": 1.22,
-    "unit": 1.54,
-    "dense": 1.56,
-    "first_document": 2.02,
-    "first_cover": 1.82,
-    "first_unit": 1.65,
-    "mean": 2.97,
-    "identifiers": 1.08,
+    "top": 3.53,
+    "cover": 1.82,
+    "cover_unit": 1.17,
+    "unit": 1.51,
+    "dense": 1.59,
+    "first_document": 2.20,
+    "first_cover": 1.79,
+    "first_unit": 1.71,
+    "mean": 2.68,
+    "identifiers": 0.55,
 }
-CONFIDENCE_BIAS = -9.24
+CONFIDENCE_BIAS = -9.40
 CONFIDENCE_PASSAGES = 5  # the best passages that confidence looks at
 NO_IDENTIFIERS = 0.5  # share reported for a question that names no identifier
 

@@ -26,6 +26,7 @@ import numpy.typing as npt
 os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
 
 import chromadb
+import httpx
 from chromadb.api import ClientAPI
 from chromadb.api.models.Collection import Collection
 from chromadb.config import Settings as ChromaSettings
@@ -35,6 +36,7 @@ from bot.errors import BotError, StorageError, UnavailableError
 from knowledge.servers import require_rust
 
 FloatArray = npt.NDArray[np.float32]
+SERVER_TIMEOUT_S = 60.0
 _BATCH = 1000  # rows per call; Chroma's embedded limit is 5,461
 
 
@@ -52,6 +54,7 @@ class VectorStore:
         self._folder = folder
         self._url = url
         self._collections: dict[str, Collection] = {}
+        self._session: httpx.Client | None = None
         with self._errors():
             self._client = self._open()
 
@@ -63,7 +66,15 @@ class VectorStore:
         require_rust(self._url)
         parts = urlsplit(self._url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        return chromadb.HttpClient(host=parts.hostname or "", port=port, ssl=parts.scheme == "https", settings=settings)
+        client = chromadb.HttpClient(
+            host=parts.hostname or "", port=port, ssl=parts.scheme == "https", settings=settings
+        )
+        # Chroma's client waits for ever and never closes its connections; both are mended on its own session.
+        session = getattr(getattr(client, "_server", None), "_session", None)
+        if isinstance(session, httpx.Client):
+            session.timeout = httpx.Timeout(SERVER_TIMEOUT_S)
+            self._session = session
+        return client
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -72,7 +83,7 @@ class VectorStore:
             yield
         except BotError:
             raise
-        except (ChromaError, OSError, ValueError, RuntimeError, KeyError) as error:
+        except (ChromaError, httpx.HTTPError, OSError, ValueError, RuntimeError, KeyError) as error:
             text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             if self._url is not None:
                 raise UnavailableError(
@@ -153,6 +164,8 @@ class VectorStore:
         close = getattr(self._client, "close", None)  # every client has it, its interface does not say so
         if close is not None:
             close()
+        if self._session is not None:
+            self._session.close()
 
 
 def copy_store(source: Path, target: Path) -> None:
