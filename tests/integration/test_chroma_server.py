@@ -39,7 +39,7 @@ def rust_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The Rust server that ships with Chroma, on loopback."""
     port = free_port()
     folder = tmp_path_factory.mktemp("chroma-server")
-    command = [Path(sys.executable).with_name("chroma"), "run", "--path", folder, "--port", str(port)]
+    command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(folder), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         url = f"http://127.0.0.1:{port}"
         for _ in range(200):
