@@ -54,7 +54,7 @@ class VectorStore:
         self._folder = folder
         self._url = url
         self._collections: dict[str, Collection] = {}
-        self._session: httpx.Client | None = None
+        self._sessions: list[httpx.Client] = []
         with self._errors():
             self._client = self._open()
 
@@ -69,11 +69,12 @@ class VectorStore:
         client = chromadb.HttpClient(
             host=parts.hostname or "", port=port, ssl=parts.scheme == "https", settings=settings
         )
-        # Chroma's client waits for ever and never closes its connections; both are mended on its own session.
-        session = getattr(getattr(client, "_server", None), "_session", None)
-        if isinstance(session, httpx.Client):
-            session.timeout = httpx.Timeout(SERVER_TIMEOUT_S)
-            self._session = session
+        # Chroma's client waits for ever and never closes its connections; both are mended on its own sessions.
+        for owner in (client, getattr(client, "_admin_client", None)):
+            session = getattr(getattr(owner, "_server", None), "_session", None)
+            if isinstance(session, httpx.Client):
+                session.timeout = httpx.Timeout(SERVER_TIMEOUT_S)
+                self._sessions.append(session)
         return client
 
     @contextmanager
@@ -164,8 +165,8 @@ class VectorStore:
         close = getattr(self._client, "close", None)  # every client has it, its interface does not say so
         if close is not None:
             close()
-        if self._session is not None:
-            self._session.close()
+        for session in self._sessions:
+            session.close()
 
 
 def copy_store(source: Path, target: Path) -> None:
