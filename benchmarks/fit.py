@@ -53,7 +53,7 @@ def run(report: Report, corpus: Path, questions: Path, data_dir: Path, temporary
         report.line(
             f"{penalty}: " + ", ".join(f'"{name}": {value:.2f}' for name, value in zip(FEATURES, weights, strict=True))
         )
-    _confidence(report, found, fitted[RANK_PENALTIES[1]])
+    _confidence(report, found, fitted[RANK_PENALTIES[0]])
 
 
 def _find(questions: list[EvalQuestion], data_dir: Path) -> list[Found]:

@@ -66,7 +66,7 @@ class Settings(BaseSettings):
 
     top_k: int = Field(8, ge=1, le=50, description="Passages an answer is made from.")
     answer_threshold: float = Field(
-        0.45, ge=0, le=1, description="Confidence, 0 to 1, below which Locus says that the documents do not say."
+        0.35, ge=0, le=1, description="Confidence, 0 to 1, below which Locus says that the documents do not say."
     )
 
     model: Path | None = Field(

@@ -17,37 +17,40 @@ from knowledge.ranking import FEATURES, Measured
 
 # Listwise softmax regression over each question's candidates.
 PASSAGE_WEIGHTS: Mapping[str, float] = {
-    "dense": 1.13,
-    "unit": 0.91,
-    "bm25": 0.99,
-    "unit_bm25": 1.17,
-    "cover": 1.91,
-    "cover_unit": 0.38,
-    "cover_document": 1.59,
-    "identifiers": 0.48,
-    "rank_dense": 2.10,
-    "rank_bm25": 1.50,
-    "prose": 0.73,
-    "place": 0.67,
-    "length": 1.24,
-    "issue": -0.61,
-    "credits": -0.35,
+    "dense": 1.95,
+    "unit": 1.26,
+    "bm25": 0.26,
+    "unit_bm25": 1.34,
+    "cover": 2.33,
+    "cover_unit": -0.50,
+    "cover_document": 1.86,
+    "identifiers": 0.55,
+    "rank_dense": 2.35,
+    "rank_bm25": 1.52,
+    "prose": 0.84,
+    "place": 1.63,
+    "detail": 1.89,
+    "length": 1.76,
+    "issue": -0.55,
+    "credits": -0.51,
 }
 
 # Logistic regression over the best passages of each question.
 CONFIDENCE_WEIGHTS: Mapping[str, float] = {
-    "top": 3.53,
-    "cover": 1.82,
-    "cover_unit": 1.17,
-    "unit": 1.51,
-    "dense": 1.59,
-    "first_document": 2.20,
-    "first_cover": 1.79,
-    "first_unit": 1.71,
-    "mean": 2.68,
-    "identifiers": 0.55,
+    "top": 2.21,
+    "cover": 1.39,
+    "cover_unit": 0.33,
+    "unit": 1.82,
+    "dense": 1.73,
+    "first_document": 1.86,
+    "first_cover": 1.25,
+    "first_unit": 1.31,
+    "detail": 1.04,
+    "first_detail": 0.60,
+    "mean": 1.13,
+    "identifiers": -0.16,
 }
-CONFIDENCE_BIAS = -9.40
+CONFIDENCE_BIAS = -7.29
 CONFIDENCE_PASSAGES = 5  # the best passages that confidence looks at
 NO_IDENTIFIERS = 0.5  # share reported for a question that names no identifier
 
@@ -78,6 +81,8 @@ def confidence_measures(ranked: Sequence[Measured], similarity: Sequence[float],
         "first_document": float(first[_AT["cover_document"]]),
         "first_cover": float(first[_AT["cover"]]),
         "first_unit": float(first[_AT["unit"]]),
+        "detail": float(best[:, _AT["detail"]].max()),
+        "first_detail": float(first[_AT["detail"]]),
         "mean": float(np.mean(similarity[:CONFIDENCE_PASSAGES])),
         "identifiers": float(first[_AT["identifiers"]]) if named else NO_IDENTIFIERS,
     }

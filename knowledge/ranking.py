@@ -33,6 +33,7 @@ FEATURES = (
     "rank_bm25",  # the same among lexical hits
     "prose",  # share of the passage's text that is sentences or items
     "place",  # share of the question's term weight found in titles, headings and names
+    "detail",  # share found in the passage of what titles and names do not already hold
     "length",  # length of the passage over `FULL_LENGTH_CHARS`, at most 1
     "issue",  # 1 for an issue tracker's entry: what was wrong once, rather than how things are
     "credits",  # 1 for acknowledgments, contributors and citations
@@ -71,6 +72,14 @@ class TermWeights:
             held = sum(weight for bit, weight in enumerate(self._weights) if found >> bit & 1)
             share = self._known[found] = held / self.total if self.total > 0 else 0.0
         return share
+
+    def detail(self, body: int, place: int) -> float:
+        """Share (0 to 1) found in the body among the terms that the place does not hold; 1 when none is left.
+
+        A question names a dataset and asks for a detail; the name alone is no evidence for the detail.
+        """
+        rest = 1.0 - self.coverage(place)
+        return (self.coverage(body | place) - self.coverage(place)) / rest if rest > 1e-6 else 1.0
 
     def mask(self, terms: Iterable[str]) -> int:
         """Return the bits of the given exact terms."""
@@ -145,6 +154,7 @@ def measure(query: Query, vector: FloatArray, weights: TermWeights, candidates: 
             10 / (10 + one.bm25_rank) if one.bm25_rank is not None else 0.0,
             prose / length,
             weights.coverage(place),
+            weights.detail(body, place),
             min(1.0, length / FULL_LENGTH_CHARS),
             float("/issues/" in f"/{source}"),
             float(PurePosixPath(source).stem in CREDITS),
