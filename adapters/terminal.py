@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from rich.console import Console
 from rich.markup import escape
+from rich.style import Style
 from rich.text import Text
 
 from bot.application import Application
@@ -16,6 +17,7 @@ from bot.evidence import Answer
 from bot.messages import Turn
 
 HISTORY_TURNS = 12
+WHOLE_TEXT_CHARS = 120
 GREETING = (
     "Ask about GeneNetwork. Every statement of an answer has its source below it; follow-up questions work.\n"
     "[dim]/new starts over · /quotes shows the cited passages of the last answer · /quit leaves[/dim]"
@@ -79,7 +81,8 @@ class TerminalChat:
                     answer = piece
                 elif self._console.is_terminal:
                     written += piece
-                    self._console.print(Text(piece), end="", soft_wrap=True)
+                    # A piece of a word or two goes on where the last one ended; a whole text is wrapped at words.
+                    self._console.print(Text(piece), end="", soft_wrap=len(piece) < WHOLE_TEXT_CHARS)
         if answer is None:
             return
         if written.strip() != answer.text.strip():
@@ -98,7 +101,7 @@ class TerminalChat:
             self._console.print("\n[bold]Sources[/bold]" if answer.answered else "\n[bold]Closest documents[/bold]")
         for citation in answer.citations:
             line = Text(f"[{citation.n}] ", style="bold")
-            line.append(citation.title, style=f"link {citation.url}" if citation.url else "")
+            line.append(citation.title, style=Style(link=citation.url) if citation.url else "")
             line.append(f"  {citation.url or citation.source}", style="dim")
             self._console.print(line, soft_wrap=True)
 

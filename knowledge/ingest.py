@@ -19,6 +19,7 @@ from knowledge.documents import ParsedDocument, SourceFile
 from knowledge.embeddings import Embedder, PassageText
 from knowledge.gn_names import dataset_folder, dataset_title
 from knowledge.index import KnowledgeIndex
+from knowledge.links import web_link
 from knowledge.terms import fold
 
 _STAGE_CHUNKS = 256  # embedded and stored together; a killed sync loses at most so many
@@ -158,7 +159,7 @@ class _Sync:
             file.source,
             digest,
             document.title or title,
-            document.url or file.url,
+            web_link(document.url) or file.url,
             f"{self._source_name}#{unit}",
             tuple(chunk_id for chunk_id in ids if chunk_id),
         )

@@ -28,6 +28,7 @@ KNOWN_REPOSITORIES = {
     "GeneNetworkAPI.jl": "senresearch",
 }
 DATASET_PAGE = "https://genenetwork.org/datasets/"
+_WEB_LINK = re.compile(r"https?://[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]{1,2000}")
 _MAX_CONFIG_BYTES = 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SCP_LIKE = re.compile(r"(?:[^@/:]+@)?(?P<host>[A-Za-z0-9.-]+):(?P<path>[^/:].*)")  # git@github.com:owner/name.git
@@ -189,3 +190,14 @@ def _encode(path: str) -> str | None:
         return quote(path.encode("utf-8", "surrogateescape"), safe="/")
     except UnicodeEncodeError:
         return None
+
+
+def web_link(text: str | None) -> str | None:
+    """Return a link a document names for itself if it is a plain http(s) address, else None."""
+    if not text or not _WEB_LINK.fullmatch(text):
+        return None
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    return text if parts.hostname and not parts.username and not parts.password else None

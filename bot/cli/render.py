@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
+from rich.style import Style
 from rich.text import Text
 
 from bot.evidence import Answer, Citation, Passage
@@ -56,7 +57,7 @@ def print_sources(console: Console, answer: Answer) -> None:
     console.print("[bold]Sources[/bold]" if answer.answered else "[bold]Closest documents[/bold]")
     for citation in answer.citations:
         line = Text(f"[{citation.n}] ", style="bold")
-        line.append(citation.title, style=f"link {citation.url}" if citation.url else "")
+        line.append(citation.title, style=Style(link=citation.url) if citation.url else "")
         console.print(line, soft_wrap=True)
         console.print(Text(f"    {citation.url or citation.source}", style="dim"), soft_wrap=True)
 

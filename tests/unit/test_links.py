@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from knowledge.links import Repository, find_origin, parse_remote, public_url
+from knowledge.links import Repository, find_origin, parse_remote, public_url, web_link
 
 
 def write_config(folder: Path, text: str) -> Path:
@@ -156,3 +156,22 @@ def test_names_that_are_no_utf8_keep_their_bytes() -> None:
     """Bytes of a file name are percent-encoded as they are on the disk."""
     assert "https://github.com/a/b/blob/HEAD/%FF.md" == public_url(None, "\udcff.md", "https://github.com/a/b")
     assert public_url(None, "\ud800.md", "https://github.com/a/b") is None
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("https://genenetwork.org/show_trait?trait_id=1436869_at&dataset=HC_M2_0606_P", True),
+        ("javascript:alert(1)", False),
+        ("https://user:secret@genenetwork.org/", False),
+        ("https://genenetwork.org/ and more", False),
+        ("https:///nowhere", False),
+        ("file:///etc/passwd", False),
+        ("https://genenetwork.org/\x1b]8;;", False),
+        ('https://genenetwork.org/"><b', False),
+        (None, False),
+    ],
+)
+def test_only_plain_web_addresses_of_a_document_become_links(written: str | None, expected: bool) -> None:
+    """What a document says of its own address is a claim: other schemes, secrets and markup are dropped."""
+    assert (written if expected else None) == web_link(written)
