@@ -14,6 +14,7 @@ from rich.text import Text
 from bot.application import Application
 from bot.errors import BotError
 from bot.evidence import Answer
+from bot.hints import question_hint
 from bot.messages import Turn
 
 HISTORY_TURNS = 12
@@ -92,6 +93,9 @@ class TerminalChat:
             self._console.print(Text(answer.text), end="")
         self._console.print()
         self._print_sources(answer)
+        hint = question_hint(question, answered=answer.answered)
+        if hint:
+            self._console.print(f"\n[dim]{hint}[/dim]")
         self._last = answer
         self._history += [Turn("user", question), Turn("assistant", answer.text)]
         del self._history[:-HISTORY_TURNS]

@@ -23,7 +23,7 @@ from bot.checks import Finding, Level
 from bot.engine.model_file import model_card
 from bot.errors import BotError, SettingsError
 from bot.ingestion import IngestProgress, IngestReport
-from bot.ports import PUBLIC_SCOPE, Answerer
+from bot.ports import Answerer
 from bot.settings import Settings, unknown_names
 from knowledge.aliases import load_aliases
 from knowledge.embeddings import Embedder, MiniLmEmbedder
@@ -162,11 +162,6 @@ async def ingest_sources(
                 report(error, spec)
             else:
                 report(done, spec)
-
-
-def default_scope() -> str:
-    """The scope of documents that everybody may see."""
-    return PUBLIC_SCOPE
 
 
 @asynccontextmanager

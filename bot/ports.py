@@ -9,6 +9,7 @@ from bot.evidence import Answer, Evidence
 from bot.messages import Turn
 
 PUBLIC_SCOPE = "public"
+MAX_QUESTION_CHARS = 2000  # what is read of a longer question
 
 
 class Retriever(Protocol):

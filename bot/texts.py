@@ -31,3 +31,8 @@ def shortened_question(limit: int) -> str:
 def model_unavailable(reason: str) -> str:
     """Falling back to quotes because the model cannot answer."""
     return f"The model cannot be used, so the answer quotes the documents instead. {reason}"
+
+
+def english_documents() -> str:
+    """A refused question that does not look like English."""
+    return "The documents are in English: a question in English finds more."

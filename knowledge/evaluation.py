@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -161,19 +161,12 @@ def score(outcomes: Sequence[Outcome]) -> Scores:
     )
 
 
-def by_kind(outcomes: Sequence[Outcome], scorer: Callable[[Sequence[Outcome]], Scores] = score) -> dict[str, Scores]:
+def by_kind(outcomes: Sequence[Outcome]) -> dict[str, Scores]:
     """Return the figures of each kind of question, kinds in alphabetical order."""
     kinds = sorted({outcome.question.kind for outcome in outcomes})
-    return {kind: scorer([one for one in outcomes if one.question.kind == kind]) for kind in kinds}
+    return {kind: score([one for one in outcomes if one.question.kind == kind]) for kind in kinds}
 
 
 def _mean(values: Iterable[float]) -> float | None:
     items = list(values)
     return sum(items) / len(items) if items else None
-
-
-def iter_facts(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, str, bool]]:
-    """Yield (question id, fact, found) for looking at what is missing."""
-    for outcome in outcomes:
-        for fact, found in zip(outcome.question.key_facts, outcome.facts_found, strict=True):
-            yield outcome.question.id, fact, found

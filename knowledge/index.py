@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.errors import NotFoundError, StorageError
+from bot.errors import StorageError
 from knowledge.catalogue import Catalogue, ChunkRow, DocumentRow, StoredChunk
 from knowledge.chunking import CHUNKING_VERSION, TARGET_TOKENS
 from knowledge.documents import PARSING_VERSION
@@ -44,6 +44,9 @@ def index_settings(embedder: Embedder) -> dict[str, str]:
         "terms": str(TERMS_VERSION),
         "lexical": str(LEXICAL_VERSION),
     }
+
+
+PLACE_HOMES = 8  # homes of one text that are read for names
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,21 +212,6 @@ class KnowledgeIndex:
         self._purge(keep=revision)
         return Published(revision, len(changed), len(removed))
 
-    def forget_source(self, scope: str, name: str) -> Published:
-        """Take a whole source out of the index.
-
-        Raises:
-            NotFoundError: If the scope has no such source.
-        """
-        spec = next((spec for _, s, n, spec, _ in self.catalogue.sources() if (s, n) == (scope, name)), None)
-        if spec is None:
-            raise NotFoundError(f"There is no source {name} in the scope {scope}: `locus doctor` lists them.")
-        paths = list(self.catalogue.digests(scope, name))
-        result = self.publish(scope=scope, name=name, spec=spec, changed=(), removed=paths)
-        with self.catalogue.transaction() as connection:
-            connection.execute("DELETE FROM sources WHERE scope = ? AND name = ?", (scope, name))
-        return result
-
     def _entries(self, chunk_ids: Iterable[str], units: Iterable[str]) -> Iterator[LexicalEntry]:
         """Lexical entries of touched chunks and ranking units, as they are inside the current transaction."""
         ids = sorted(chunk_ids)
@@ -278,16 +266,20 @@ def unit_entry(scope: str, unit: str, chunks: Sequence[StoredChunk]) -> LexicalE
     )
 
 
-def place_terms(chunk: StoredChunk) -> list[str]:
-    """Terms of where a text stands: paths, titles, and what dataset abbreviations in them mean."""
-    terms: dict[str, None] = {}
-    for home in chunk.homes[:8]:
-        words = [home.source, home.title]
+def place_text(chunk: StoredChunk) -> str:
+    """Where a text stands, as words: paths, titles, and what dataset abbreviations in them mean."""
+    words: list[str] = []
+    for home in chunk.homes[:PLACE_HOMES]:
+        words.extend((home.source, home.title))
         for part in home.source.split("/")[-2:]:
             words.extend(expand_dataset_name(part.rsplit(".", 1)[0]))
-        found = extract_terms(" \n".join(words))
-        terms.update(dict.fromkeys((*found.exact, *found.stems)))
-    return list(terms)
+    return "\n".join(words)
+
+
+def place_terms(chunk: StoredChunk) -> list[str]:
+    """Terms of `place_text`, each once."""
+    found = extract_terms(place_text(chunk))
+    return list(dict.fromkeys((*found.exact, *found.stems)))
 
 
 def describe(index: KnowledgeIndex) -> Mapping[str, str]:

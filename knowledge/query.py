@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from bot.messages import Turn
 from bot.plain_text import without_controls
+from bot.ports import MAX_QUESTION_CHARS
 from knowledge.aliases import AliasTable
 from knowledge.terms import STOP_WORDS, extract_terms, is_identifier
 
-MAX_QUESTION_CHARS = 2000  # what is read of a longer question
 MAX_TERMS = 48  # terms searched for; the rarest would win anyway
 HISTORY_CHARS = 600  # what is read of an earlier turn
 

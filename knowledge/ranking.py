@@ -15,7 +15,7 @@ import numpy.typing as npt
 from knowledge.catalogue import StoredChunk
 from knowledge.documents import BlockKind
 from knowledge.embeddings import FloatArray
-from knowledge.gn_names import expand_dataset_name
+from knowledge.index import place_text
 from knowledge.lexical import LexicalIndex
 from knowledge.query import Query
 from knowledge.terms import TermMatcher
@@ -39,7 +39,6 @@ FEATURES = (
     "credits",  # 1 for acknowledgments, contributors and citations
 )
 FULL_LENGTH_CHARS = 400
-PLACE_HOMES = 8  # homes of one text that are read for names
 CREDITS = frozenset({"acknowledgment", "contributors", "citation"})
 
 
@@ -125,7 +124,7 @@ def measure(query: Query, vector: FloatArray, weights: TermWeights, candidates: 
     found: list[tuple[list[int], int, int]] = []
     for one in candidates:
         units = [match(unit.text) for unit in one.chunk.row.units]
-        place = match(_place_text(one.chunk))
+        place = match(f"{one.chunk.row.title}\n{one.chunk.row.heading}\n{place_text(one.chunk)}")
         body = functools.reduce(operator.or_, units, 0)
         documents[one.chunk.unit] = documents.get(one.chunk.unit, 0) | body | place
         found.append((units, body, place))
@@ -161,13 +160,3 @@ def measure(query: Query, vector: FloatArray, weights: TermWeights, candidates: 
         )
         measured.append(Measured(one, np.array(values), cosines[1:], covers))
     return measured
-
-
-def _place_text(chunk: StoredChunk) -> str:
-    """Where a text stands, as words: titles, heading, paths, and what dataset abbreviations in them mean."""
-    parts = [chunk.row.title, chunk.row.heading]
-    for home in chunk.homes[:PLACE_HOMES]:
-        parts.extend((home.source, home.title))
-        for part in home.source.split("/")[-2:]:
-            parts.extend(expand_dataset_name(part.rsplit(".", 1)[0]))
-    return "\n".join(parts)

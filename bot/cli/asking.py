@@ -10,6 +10,7 @@ from rich.console import Console
 from bot.bootstrap import open_application, open_terminal_chat
 from bot.cli.app import dump_json
 from bot.cli.render import answer_json, passage_json, print_answer, print_passages
+from bot.hints import question_hint
 from bot.messages import Turn
 from bot.settings import Settings
 
@@ -18,6 +19,9 @@ async def ask_question(settings: Settings, question: str, history: Sequence[Turn
     """Answer one question on standard output."""
     async with open_application(settings) as application:
         answer = await application.ask(question, history=history)
+    hint = question_hint(question, answered=answer.answered)
+    if hint:
+        sys.stderr.write(f"locus: {hint}\n")
     if as_json:
         sys.stdout.write(dump_json(answer_json(answer)) + "\n")
     else:

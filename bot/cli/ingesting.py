@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from bot.bootstrap import default_scope, ingest_sources
+from bot.bootstrap import ingest_sources
 from bot.errors import BotError, UnreadableError
 from bot.ingestion import IngestReport
+from bot.ports import PUBLIC_SCOPE
 from bot.settings import Settings
 
 _LINE_EVERY_S = 10.0
@@ -107,12 +108,12 @@ async def ingest_documents(settings: Settings, sources: Sequence[str]) -> int:
             await ingest_sources(
                 settings,
                 sources,
-                scope=default_scope(),
+                scope=PUBLIC_SCOPE,
                 progress=lambda spec: _Bar(progress, progress.add_task(spec, files=0, chunks=0, rate=0.0)),
                 report=report,
             )
     else:
-        await ingest_sources(settings, sources, scope=default_scope(), progress=_Lines, report=report)
+        await ingest_sources(settings, sources, scope=PUBLIC_SCOPE, progress=_Lines, report=report)
     return next((code for code in codes if code), 0)
 
 
