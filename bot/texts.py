@@ -36,3 +36,11 @@ def model_unavailable(reason: str) -> str:
 def english_documents() -> str:
     """A refused question that does not look like English."""
     return "The documents are in English: a question in English finds more."
+
+
+def unsupported() -> str:
+    """The model wrote, but none of its statements stands in the passages it was given."""
+    return (
+        "The model wrote nothing that the documents support. The documents that should answer are listed below; "
+        "without LOCUS_MODEL, Locus quotes them."
+    )

@@ -22,6 +22,7 @@ from bot.engine.llama import LlamaEngine, Sampling
 from bot.evidence import Answer, Citation, Evidence, Passage
 from bot.messages import Turn
 from bot.plain_text import without_controls
+from bot.texts import unsupported
 
 MAX_SENTENCES = 5
 PASSAGE_SHARE = 0.6  # of the context that passages may fill
@@ -99,7 +100,7 @@ class ModelAnswerer:
                 yield clean_model_text(piece)
         timings = {"first_token": first_ms or 0.0, "model": (time.perf_counter() - begin) * 1000}
         checked = check_statements(question, written, passages, evidence.confidence, timings)
-        yield checked or _as_model(self._refuse(question, evidence), None)
+        yield checked or _as_model(self._refuse(question, evidence), unsupported())
 
     async def _write(self, messages: list[BaseMessage], passages: int) -> AsyncGenerator[str]:
         sampling = Sampling(
@@ -197,6 +198,6 @@ def _nearest(statement: str, passage: Passage) -> str:
     return max(sentences, key=lambda sentence: len(words & _beginnings(sentence)))
 
 
-def _as_model(answer: Answer, text: str | None) -> Answer:
+def _as_model(answer: Answer, text: str) -> Answer:
     """A refusal given in model mode."""
-    return Answer(answer.question, text or answer.text, "model", answer.answered, answer.citations, answer.confidence)
+    return Answer(answer.question, text, "model", answer.answered, answer.citations, answer.confidence)

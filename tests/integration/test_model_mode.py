@@ -134,6 +134,7 @@ async def test_the_agent_streams_and_ends_with_a_checked_answer(engine: LlamaEng
     assert len(pieces) > 3
     assert isinstance(answer, Answer)
     assert ("model", False) == (answer.mode, answer.answered)
+    assert answer.text.startswith("The model wrote nothing that the documents support.")
 
 
 async def test_weak_evidence_does_not_reach_the_model(engine: LlamaEngine) -> None:
