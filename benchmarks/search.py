@@ -13,11 +13,11 @@ import numpy as np
 
 from benchmarks.report import Report
 from knowledge.aliases import load_aliases
-from knowledge.catalogue import ChunkRow, DocumentRow
 from knowledge.chunking import Unit
 from knowledge.embeddings import FloatArray, MiniLmEmbedder, normalised
 from knowledge.evaluation import EvalQuestion, load_questions
 from knowledge.index import KnowledgeIndex
+from knowledge.records import ChunkRow, DocumentRow
 from knowledge.retrieval import HybridRetriever
 
 SIZES = (1_000, 10_000, 100_000)

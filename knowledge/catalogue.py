@@ -13,16 +13,15 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from bot.errors import StorageError
 from bot.evidence import Home
 from knowledge.chunking import Unit
 from knowledge.documents import BlockKind
+from knowledge.records import ChunkRow, DocumentRow, StoredChunk
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -48,45 +47,6 @@ _HOMES_OF = (
     "JOIN documents USING (document_id) WHERE homes.chunk_id IN (?) ORDER BY documents.document_id, position"
 )
 _BATCH = 500  # ids per SQL statement
-
-Int8Array = npt.NDArray[np.int8]
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkRow:
-    """A stored text. `vectors` `(1 + n_units, dim)` int8: the passage's and its units' unit vectors, times 127."""
-
-    chunk_id: str
-    scope: str
-    title: str
-    heading: str
-    units: tuple[Unit, ...]
-    vectors: Int8Array
-
-
-@dataclass(frozen=True, slots=True)
-class StoredChunk:
-    """A visible chunk with its homes, the first published first."""
-
-    row: ChunkRow
-    homes: tuple[Home, ...]
-    unit: str
-    positions: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentRow:
-    """A document to publish: its place, the digest of its bytes, and its chunks in order.
-
-    `unit` names what it belongs to for ranking: the dataset folder, or the document itself.
-    """
-
-    path: str
-    digest: str
-    title: str
-    url: str | None
-    unit: str
-    chunk_ids: tuple[str, ...]
 
 
 class Catalogue:

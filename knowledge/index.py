@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.errors import StorageError
-from knowledge.catalogue import Catalogue, ChunkRow, DocumentRow, StoredChunk
+from knowledge.catalogue import Catalogue
 from knowledge.chunking import CHUNKING_VERSION, TARGET_TOKENS
 from knowledge.documents import PARSING_VERSION
 from knowledge.embeddings import Embedder, FloatArray
@@ -31,6 +31,7 @@ from knowledge.lexical import (
     write_revision,
 )
 from knowledge.locks import FolderLock
+from knowledge.records import ChunkRow, DocumentRow, StoredChunk
 from knowledge.terms import TERMS_VERSION, extract_terms
 from knowledge.vectors import VectorStore, copy_store
 

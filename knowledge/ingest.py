@@ -13,13 +13,13 @@ import numpy as np
 
 from bot.errors import SettingsError, UnreadableError
 from bot.ingestion import IngestProgress, IngestReport
-from knowledge.catalogue import ChunkRow, DocumentRow
 from knowledge.chunking import Chunk, chunk_document
 from knowledge.documents import ParsedDocument, SourceFile
 from knowledge.embeddings import Embedder, PassageText
 from knowledge.gn_names import dataset_folder, dataset_title
 from knowledge.index import KnowledgeIndex
 from knowledge.links import web_link
+from knowledge.records import ChunkRow, DocumentRow
 from knowledge.terms import fold
 
 _STAGE_CHUNKS = 256  # embedded and stored together; a killed sync loses at most so many

@@ -12,12 +12,12 @@ from pathlib import PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from knowledge.catalogue import StoredChunk
 from knowledge.documents import BlockKind
 from knowledge.embeddings import FloatArray
 from knowledge.index import place_text
 from knowledge.lexical import LexicalIndex
 from knowledge.query import Query
+from knowledge.records import StoredChunk
 from knowledge.terms import TermMatcher
 
 FEATURES = (
