@@ -17,6 +17,8 @@ COSINE, COVER, PASSAGE, EXPECTED = 0.6, 0.4, 0.5, 0.12
 BIBLIOGRAPHY_FACTOR = 0.6  # an entry of a list of references rarely answers, unless literature was asked for
 MIN_WORDS = 4
 MAX_QUOTE_CHARS = 700
+MAX_CODE_CHARS = 160
+MIN_BARS = 3
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _NUMBER = re.compile(
@@ -34,8 +36,9 @@ _BIBLIOGRAPHY = re.compile(
 _METADATA = re.compile(
     r"^(assigned|keywords|status|priority|type|tags?|reviewers?|author|date|see also|related)\s*:", re.IGNORECASE
 )
+_CALL = re.compile(r"^\W{0,3}(curl|wget|GET|POST|git|https?:)\b.*\w{4}")  # a line of code that says what to call
 _LINK_ONLY = re.compile(r"^\W*(https?://|www\.)\S+\W*$")
-_DEBRIS = re.compile(r"(\.{4,}|_{3,}|={3,}|\|.*\|.*\||\\[a-z]+\{|^\W+$)")
+_DEBRIS = re.compile(r"(\.{4,}|_{3,}|={3,}|\\[a-z]+\{|^\W+$)")
 
 _LITERATURE = re.compile(
     r"\b(papers?|publications?|published|references?|cite|citation|article|literature|doi|pubmed)\b", re.IGNORECASE
@@ -99,7 +102,10 @@ TOTAL = COSINE + COVER + PASSAGE + EXPECTED
 def is_quotable(unit: Unit) -> bool:
     """False for what would not read as part of an answer: table rows, code, bare links, headings, fragments."""
     text = unit.text
-    if unit.kind is BlockKind.ROW or unit.kind is BlockKind.CODE:
+    if unit.kind is BlockKind.CODE:
+        return len(text) <= MAX_CODE_CHARS and bool(_CALL.search(text))
+    # Bars separate the cells of a table that was written as text; in a list item they separate allowed values.
+    if unit.kind is BlockKind.ROW or (unit.kind is BlockKind.PARAGRAPH and text.count("|") >= MIN_BARS):
         return False
     if len(text) > MAX_QUOTE_CHARS or any(pattern.search(text) for pattern in (_LINK_ONLY, _DEBRIS, _METADATA)):
         return False

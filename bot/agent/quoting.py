@@ -22,7 +22,6 @@ SAME_PASSAGE_RATIO = 0.6  # and this one beside a quote from the same passage
 DUPLICATE_OVERLAP = 0.6  # share of common words above which two sentences say the same
 CLOSEST_DOCUMENTS = 3  # listed with a refusal
 LIST_CHARS = 400  # of the items that follow a quoted sentence ending in a colon
-CODE_CHARS = 200  # of the line of code that does
 
 _POINTING = re.compile(r"(It|Its|This|These|Those|They|Their|He|She|Such|However|Therefore|Thus|Also)\b")
 _WORD = re.compile(r"[^\W_]+")
@@ -68,7 +67,8 @@ def choose_quotes(passages: Sequence[Passage]) -> list[Quote]:
 
 def _with_context(passage: Passage, number: int, sentence: Sentence) -> list[Quote]:
     """The sentence, before it the one it points back to, behind it the list it announces."""
-    quotes = [Quote(number, sentence.position, shown(sentence.text))]
+    text = f"`{sentence.text.strip()}`" if sentence.kind == "code" else shown(sentence.text)
+    quotes = [Quote(number, sentence.position, text)]
     if _POINTING.match(sentence.text) and sentence.position > 0:
         before = passage.sentences[sentence.position - 1]
         if before.quotable and len(before.text) < 300:
@@ -81,7 +81,7 @@ def _with_context(passage: Passage, number: int, sentence: Sentence) -> list[Quo
 def _announced(following: Sequence[Sentence]) -> str:
     """The list or the line of code that a sentence ending in a colon announces, as running text."""
     if following and following[0].kind == "code":
-        return f" `{following[0].text.strip()}`" if len(following[0].text) <= CODE_CHARS else ""
+        return f" `{following[0].text.strip()}`" if following[0].quotable else ""
     items: list[str] = []
     for sentence in itertools.takewhile(lambda one: one.kind == "item", following):
         if sum(map(len, items)) + len(sentence.text) > LIST_CHARS:
