@@ -1,4 +1,4 @@
-"""What the core asks of the parts it does not know: retrieval and answering, each one method wide."""
+"""What the core asks of the parts it does not know: retrieval, a language model, answering; each a few methods wide."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from bot.evidence import Answer, Evidence
+from bot.generation import GenerationEvent, GenerationRequest, ModelFacts
 from bot.messages import Turn
 
 PUBLIC_SCOPE = "public"
@@ -37,6 +38,33 @@ class IndexStatus(Protocol):
 
     async def has_documents(self) -> bool:
         """True once a document has been published."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """Writes text: the local engine, an endpoint elsewhere, or a scripted one in tests."""
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What is known of the model."""
+        ...
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent]:
+        """Yield the events of one generation; closing the generator, or cancelling its task, frees what it holds.
+
+        Raises:
+            BusyError: If too many requests wait.
+            InvalidRequestError: If what must not be dropped does not fit the context, or a grammar is wrong.
+            UnavailableError: If the model is down.
+        """
+        ...
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text; a remote model may estimate."""
+        ...
+
+    async def close(self) -> None:
+        """Free everything; safe to call twice."""
         ...
 
 
