@@ -1,39 +1,39 @@
-"""Looking at a model file before llama.cpp's parser does: is it GGUF, whole, and sane?
+"""Looking at a model file before llama.cpp's parser does: is it GGUF, whole, and sane, and what will it need?
 
-A model file is untrusted input (CVE-2025-53630, CVE-2026-27940 were reached by crafted headers), so the header is read
-here with bounds on every count and length, and tensors that lie beyond the end of the file are refused.
-
-Source of the layout and of the block sizes: the GGUF specification of ggml (docs/gguf.md) and ggml.h.
+Tensors that lie beyond the end of the file are refused, and so is a split model of which a part is missing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
+from bot.engine.gguf_header import Array, Header, Tensor, read_header
 from bot.errors import SettingsError
 
-MAGIC = b"GGUF"
-VERSIONS = (2, 3)
-MAX_TENSORS = 100_000
-MAX_KEYS = 100_000
-MAX_STRING_BYTES = 16 * 1024 * 1024  # chat templates are kilobytes, merges of tokenizers are arrays
-MAX_ARRAY = 20_000_000
-MAX_DIMENSIONS = 8
-DEFAULT_ALIGNMENT = 32
+MAX_PARTS = 1000
+MAX_LAYERS = 1000
 
-_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
-_STRING, _ARRAY = 8, 9
-# ggml type -> (values per block, bytes per block)
-_BLOCKS = {
-    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36),
-    10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292),
-    16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82),
-    23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2),
-    34: (256, 54), 35: (256, 66), 39: (32, 17),
+_PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
+_LAYER = re.compile(r"blk\.(\d{1,5})\.")
+_SAMPLING = "general.sampling."
+# llama_ftype of llama.h; 1024 and what is not here is shown as "unknown"
+_FILE_TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M",
+    13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
+    21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
+    29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4", 39: "NVFP4",
+    40: "Q1_0", 41: "Q2_0",
+}  # fmt: skip
+# The types of tensors that whole files are named after, for files that do not say: enum ggml_type of ggml.h
+_TENSOR_TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K",
+    13: "Q5_K", 14: "Q6_K", 20: "IQ4_NL", 23: "IQ4_XS", 30: "BF16", 39: "MXFP4",
 }  # fmt: skip
 
 
@@ -42,11 +42,28 @@ class ModelCard:
     """What the header of a model file says.
 
     Attributes:
+        path: The file, the first one of a split model.
         name: The model's own name, or the file's.
         architecture: "llama", "qwen3", ...
         context_length: Tokens the model was trained for, or None where the header does not say.
         has_chat_template: Whether the file brings a chat template.
-        size_bytes: Size of the file.
+        size_bytes: Size of the file, of all parts of a split model.
+        block_count: Transformer layers.
+        embedding_length: Width of a token's vector.
+        vocabulary_size: Tokens the model knows.
+        key_length: Values of one head's key, per token.
+        value_length: Values of one head's value, per token.
+        head_counts_kv: Heads that are cached, one number per layer; 0 where a layer caches nothing.
+        parameters: Weights, counted.
+        quantization: "Q4_K_M", "F16", ..., or "unknown".
+        chat_template: The template's text, or "".
+        sampling: Defaults of the file (`general.sampling.*`), such as {"temp": 0.6, "top_k": 20.0}.
+        layer_bytes: Bytes of the weights of each layer.
+        embedding_bytes: Bytes of the input embedding, which stays in main memory.
+        output_bytes: Bytes of all other weights outside of layers; those of the embedding once more where the model
+            uses it for its output, since llama.cpp then copies it to the GPU.
+        ties_embedding: Whether the output uses the input embedding.
+        parts: All files of the model, in order.
     """
 
     path: Path
@@ -55,75 +72,86 @@ class ModelCard:
     context_length: int | None
     has_chat_template: bool
     size_bytes: int
+    block_count: int = 0
+    embedding_length: int = 0
+    vocabulary_size: int = 0
+    key_length: int = 0
+    value_length: int = 0
+    head_counts_kv: tuple[int, ...] = ()
+    parameters: int = 0
+    quantization: str = "unknown"
+    chat_template: str = ""
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    layer_bytes: tuple[int, ...] = ()
+    embedding_bytes: int = 0
+    output_bytes: int = 0
+    ties_embedding: bool = False
+    parts: tuple[Path, ...] = ()
 
     def sha256(self) -> str:
-        """Return the hash of the whole file; takes seconds per gigabyte."""
+        """Return the hash of the first file; takes seconds per gigabyte."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class _Reader:
-    """Reads the header with bounds."""
+def model_parts(path: Path) -> tuple[Path, ...]:
+    """Return all files of a model: the file itself, or the parts "-00001-of-0000N.gguf" of a split one.
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file = file
-        self.size = size
-
-    def exactly(self, count: int) -> bytes:
-        data = self._file.read(count)
-        if len(data) < count:
-            raise EOFError
-        return data
-
-    def number(self, form: str) -> int | float | bool:
-        value: int | float | bool = struct.unpack(form, self.exactly(struct.calcsize(form)))[0]
-        return value
-
-    def count(self, largest: int) -> int:
-        value = int(self.number("<Q"))
-        if value > largest:
-            raise ValueError(f"a count of {value:,}")
-        return value
-
-    def string(self) -> str:
-        return self.exactly(self.count(MAX_STRING_BYTES)).decode("utf-8", errors="replace")
-
-    def value(self, kind: int, *, depth: int = 0) -> object:
-        if kind == _STRING:
-            return self.string()
-        if kind in _SCALARS:
-            return self.number(_SCALARS[kind])
-        if kind == _ARRAY and depth < 2:
-            inner = int(self.number("<I"))
-            length = self.count(MAX_ARRAY)
-            if inner in _SCALARS:  # skipped as one block: tokenizers hold hundreds of thousands of scores
-                self.exactly(length * struct.calcsize(_SCALARS[inner]))
-            else:
-                for _ in range(length):
-                    self.value(inner, depth=depth + 1)
-            return None
-        raise ValueError(f"a value of type {kind}")
-
-    def position(self) -> int:
-        return self._file.tell()
+    Raises:
+        SettingsError: If the path names another part than the first, or an impossible number of parts.
+    """
+    match = _PART.search(path.name)
+    if match is None:
+        return (path,)
+    number, count = int(match[1]), int(match[2])
+    if not 1 <= number <= count <= MAX_PARTS:
+        raise SettingsError(f"LOCUS_MODEL is {path}, part {number} of {count}, which cannot be: check the spelling.")
+    stem = path.name[: match.start()]
+    names = tuple(path.with_name(f"{stem}-{one:05d}-of-{count:05d}.gguf") for one in range(1, count + 1))
+    if number != 1:
+        raise SettingsError(f"LOCUS_MODEL is {path}, a later part of a split model: give its first part, {names[0]}.")
+    return names
 
 
 def model_card(path: Path) -> ModelCard:
-    """Check a model file and return its card.
+    """Check a model file, or all parts of a split one, and return its card.
 
     Raises:
         SettingsError: If it is missing, no GGUF file, cut off, or its header makes no sense.
     """
+    parts = model_parts(path)
+    headers = [_checked_header(part) for part in parts]
+    for number, (part, header) in enumerate(zip(parts, headers, strict=True)):
+        expected = None if len(parts) == 1 else (number, len(parts))
+        found = header.number("split.no"), header.number("split.count")
+        if expected is None and (found[1] or 1) > 1:
+            raise SettingsError(
+                f"LOCUS_MODEL is {part}, one of {found[1]} parts of a split model: give the parts their names again, "
+                "which end in -00001-of-0000N.gguf."
+            )
+        if expected is not None and found != expected:
+            raise SettingsError(
+                f"LOCUS_MODEL is split, and {part} is not the part its name says: download all parts again."
+            )
+    try:
+        return _card(path, parts, headers)
+    except ValueError as error:
+        raise _senseless(path, error) from error
+
+
+def _senseless(path: Path, error: Exception) -> SettingsError:
+    return SettingsError(f"LOCUS_MODEL is {path}, whose header makes no sense ({error}): download it again.")
+
+
+def _checked_header(path: Path) -> Header:
     if not path.exists():
         raise SettingsError(f"LOCUS_MODEL is {path}, which does not exist: check the spelling.")
     if not path.is_file():
         raise SettingsError(f"LOCUS_MODEL is {path}, which is no file: give the path of a .gguf file.")
-    size = path.stat().st_size
     try:
         with path.open("rb") as file:
-            if file.read(4) != MAGIC:
-                raise SettingsError(f"LOCUS_MODEL is {path}, which is not a GGUF model file.")
-            metadata, end = _header(_Reader(file, size))
+            size = path.stat().st_size
+            header = read_header(file)
     except OSError as error:
         raise SettingsError(f"LOCUS_MODEL is {path}, which cannot be read ({error.strerror}).") from error
     except EOFError as error:
@@ -131,57 +159,106 @@ def model_card(path: Path) -> ModelCard:
             f"LOCUS_MODEL is {path}, which is cut off in its header ({size:,} bytes): download it again."
         ) from error
     except (ValueError, struct.error, OverflowError) as error:
+        raise _senseless(path, error) from error
+    if header is None:
+        raise SettingsError(f"LOCUS_MODEL is {path}, which is not a GGUF model file.")
+    if header.end > size:
         raise SettingsError(
-            f"LOCUS_MODEL is {path}, whose header makes no sense ({error}): download it again."
-        ) from error
-    if end > size:
-        raise SettingsError(
-            f"LOCUS_MODEL is {path}, which is cut off: {size:,} bytes are there, its header announces {end:,}; "
-            "download it again."
+            f"LOCUS_MODEL is {path}, which is cut off: {size:,} bytes are there, its header announces "
+            f"{header.end:,}; download it again."
         )
-    architecture = str(metadata.get("general.architecture", "unknown"))
-    context = metadata.get(f"{architecture}.context_length")
+    return header
+
+
+def _card(path: Path, parts: tuple[Path, ...], headers: list[Header]) -> ModelCard:
+    """Return the card; the first part of a split model holds the metadata."""
+    first = headers[0]
+    tensors = [tensor for header in headers for tensor in header.tensors]
+    architecture = str(first.metadata.get("general.architecture", "unknown"))
+    blocks = _bounded(first, f"{architecture}.block_count", MAX_LAYERS)
+    width = _bounded(first, f"{architecture}.embedding_length", 1 << 24)
+    heads = _per_layer(first, f"{architecture}.attention.head_count", blocks)
+    heads_kv = _per_layer(first, f"{architecture}.attention.head_count_kv", blocks) or heads
+    # Source of the defaults: docs/gguf.md, "[llm].attention.key_length".
+    most_heads = max(heads, default=0)
+    head_width = width // most_heads if most_heads else 0
+    template = first.metadata.get("tokenizer.chat_template")
+    tokens = first.metadata.get("tokenizer.ggml.tokens")
+    context = first.number(f"{architecture}.context_length")
+    layers, embedding, output, tied = _weight_bytes(tensors, blocks)
     return ModelCard(
         path,
-        str(metadata.get("general.name") or path.stem),
+        str(first.metadata.get("general.name") or path.stem),
         architecture,
-        int(context) if isinstance(context, int) else None,
-        "tokenizer.chat_template" in metadata,
-        size,
+        context,
+        template is not None,
+        sum(part.stat().st_size for part in parts),
+        block_count=blocks,
+        embedding_length=width,
+        vocabulary_size=tokens.length if isinstance(tokens, Array) else first.number(f"{architecture}.vocab_size") or 0,
+        key_length=_bounded(first, f"{architecture}.attention.key_length", 1 << 20) or head_width,
+        value_length=_bounded(first, f"{architecture}.attention.value_length", 1 << 20) or head_width,
+        head_counts_kv=heads_kv,
+        parameters=sum(tensor.elements for tensor in tensors),
+        quantization=_quantization(first, tensors),
+        chat_template=template if isinstance(template, str) else "",
+        sampling={
+            key.removeprefix(_SAMPLING): float(value)
+            for key, value in first.metadata.items()
+            if key.startswith(_SAMPLING) and isinstance(value, int | float)
+        },
+        layer_bytes=layers,
+        embedding_bytes=embedding,
+        output_bytes=output,
+        ties_embedding=tied,
+        parts=parts,
     )
 
 
-def _header(reader: _Reader) -> tuple[dict[str, object], int]:
-    """Return the metadata and the position after the last tensor's last byte."""
-    version = int(reader.number("<I"))
-    if version not in VERSIONS:
-        raise ValueError(f"version {version}")
-    tensors = reader.count(MAX_TENSORS)
-    keys = reader.count(MAX_KEYS)
-    metadata: dict[str, object] = {}
-    for _ in range(keys):
-        key = reader.string()
-        metadata[key] = reader.value(int(reader.number("<I")))
-    spans = [_tensor(reader) for _ in range(tensors)]
-    alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
-    if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
-        raise ValueError(f"an alignment of {alignment}")
-    start = -(-reader.position() // alignment) * alignment
-    return metadata, start + max((offset + length for offset, length in spans), default=0)
+def _quantization(header: Header, tensors: list[Tensor]) -> str:
+    """Return the type the header names, else the type of most weights."""
+    named = _FILE_TYPES.get(header.number("general.file_type") or 0) if "general.file_type" in header.metadata else None
+    if named is not None or not tensors:
+        return named or "unknown"
+    elements: Counter[int] = Counter()
+    for tensor in tensors:
+        elements[tensor.kind] += tensor.elements
+    return _TENSOR_TYPES.get(elements.most_common(1)[0][0], "unknown")
 
 
-def _tensor(reader: _Reader) -> tuple[int, int]:
-    """Return offset and length in bytes of a tensor's data."""
-    name = reader.string()
-    dimensions = int(reader.number("<I"))
-    if dimensions > MAX_DIMENSIONS:
-        raise ValueError(f"{dimensions} dimensions of {name[:40]!r}")
-    elements = 1
-    for _ in range(dimensions):
-        elements *= int(reader.number("<Q"))
-    kind = int(reader.number("<I"))
-    offset = int(reader.number("<Q"))
-    if kind not in _BLOCKS:
-        raise ValueError(f"tensor type {kind} of {name[:40]!r}")
-    values, length = _BLOCKS[kind]
-    return offset, elements // values * length
+def _bounded(header: Header, key: str, largest: int) -> int:
+    value = header.number(key) or 0
+    if not 0 <= value <= largest:
+        raise ValueError(f"{key} of {value:,}")
+    return value
+
+
+def _per_layer(header: Header, key: str, layers: int) -> tuple[int, ...]:
+    """Return a number per layer, which the header gives as one number or as an array; () where it is missing."""
+    value = header.metadata.get(key)
+    if isinstance(value, Array):
+        counts = tuple(int(one) for one in value.values)
+        if value.length < layers or len(counts) != value.length:
+            raise ValueError(f"{key} with {value.length:,} values for {layers:,} layers")
+    else:
+        counts = () if value is None else (_bounded(header, key, 1 << 16),) * layers
+    if any(not 0 <= one <= 1 << 16 for one in counts):
+        raise ValueError(f"{key} out of range")
+    return counts[:layers]
+
+
+def _weight_bytes(tensors: list[Tensor], layers: int) -> tuple[tuple[int, ...], int, int, bool]:
+    """Return the bytes of each layer, of the embedding, of what follows the layers, and whether these two share one."""
+    by_layer = [0] * layers
+    embedding = output = 0
+    has_output = False
+    for tensor in tensors:
+        match = _LAYER.match(tensor.name)
+        if match is not None and int(match[1]) < layers:
+            by_layer[int(match[1])] += tensor.size
+        elif tensor.name.startswith("token_embd."):
+            embedding += tensor.size
+        else:
+            output += tensor.size
+            has_output = has_output or tensor.name == "output.weight"
+    return tuple(by_layer), embedding, output if has_output else output + embedding, not has_output
