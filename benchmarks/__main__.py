@@ -11,7 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import fit, ingest, quality, search, start
+from benchmarks.process import LOCUS, run_process
 from benchmarks.report import Report
+from knowledge.catalogue import Catalogue
 
 BENCHMARKS = {
     "ingest": ingest.run,
@@ -21,6 +23,7 @@ BENCHMARKS = {
     "fit": fit.run,
 }
 DEFAULT = ("ingest", "quality", "search", "start")
+NEED_INDEX = frozenset({"quality", "search", "start", "fit"})
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -42,8 +45,23 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="locus-bench-") as temporary:
         data_dir = options.data_dir or Path(temporary) / "data"
         for name in options.names or DEFAULT:
+            if name in NEED_INDEX and not has_index(data_dir):
+                done = run_process(LOCUS, "ingest", options.corpus.resolve(), "--data-dir", data_dir)
+                report.line(done.output.strip().replace(str(options.corpus.resolve()), "corpus"))
             BENCHMARKS[name](report, options.corpus.resolve(), options.questions.resolve(), data_dir, Path(temporary))
     return 0
+
+
+def has_index(data_dir: Path) -> bool:
+    """True when the data folder holds a published index."""
+    file = data_dir / "index" / "catalogue.sqlite"
+    if not file.is_file():
+        return False
+    catalogue = Catalogue(file)
+    try:
+        return catalogue.has_documents()
+    finally:
+        catalogue.close()
 
 
 def processor() -> str:

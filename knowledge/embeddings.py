@@ -1,7 +1,7 @@
 """Turning text into vectors: what every embedding model must offer, and the default one.
 
 The default runs all-MiniLM-L6-v2 through onnxruntime, one text at a time on one thread per core. Without batches
-nothing is padded, and on 2 cores this was faster than any batch size tried (benchmarks/embedding.py prints it).
+nothing is padded, and on 2 cores this was faster than any batch size tried.
 """
 
 from __future__ import annotations
