@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import gguf
@@ -22,15 +23,38 @@ def write_random_gguf(
     context: int = 4096,
     seed: int = 0,
     template: str | None = TEMPLATE,
+    heads: int = 4,
+    kv_heads: int | None = None,
+    hidden: int | None = None,
+    vocabulary: int = 0,
+    metadata: Mapping[str, float | int | str] | None = None,
 ) -> Path:
-    """Write a random llama-shaped model with a byte-complete tokenizer (about 30 ms, 500 kB) and return its path."""
+    """Write a random llama-shaped model with a byte-complete tokenizer (about 30 ms, 500 kB) and return its path.
+
+    Args:
+        path: Where to.
+        layers: Number of blocks.
+        width: Of the embedding.
+        context: Tokens it claims to have been trained for.
+        seed: Of the weights.
+        template: The chat template, or none.
+        heads: Attention heads.
+        kv_heads: Heads of keys and values; as many as `heads` where not given.
+        hidden: Width of the feed-forward part; twice `width` where not given.
+        vocabulary: Tokens to fill the vocabulary up to; the fillers are words nobody writes.
+        metadata: Further keys of the header.
+    """
     generator = np.random.default_rng(seed)
-    heads, hidden = 4, width * 2
+    kv_heads = kv_heads or heads
+    hidden = hidden or width * 2
     tokens = [b"<unk>", b"<s>", b"</s>", *(f"<0x{byte:02X}>".encode() for byte in range(256))]
     kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL, *[gguf.TokenType.BYTE] * 256]
     pieces = [*(chr(code) for code in range(33, 127)), "▁", *(f"▁{word}" for word in WORDS)]
     for piece in dict.fromkeys(pieces):
         tokens.append(piece.encode())
+        kinds.append(gguf.TokenType.NORMAL)
+    for number in range(len(tokens), vocabulary):
+        tokens.append(f"▁⟨{number}⟩".encode())
         kinds.append(gguf.TokenType.NORMAL)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("random")
@@ -39,7 +63,7 @@ def write_random_gguf(
     writer.add_block_count(layers)
     writer.add_feed_forward_length(hidden)
     writer.add_head_count(heads)
-    writer.add_head_count_kv(heads)
+    writer.add_head_count_kv(kv_heads)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(width // heads)
     writer.add_tokenizer_model("llama")
@@ -51,18 +75,26 @@ def write_random_gguf(
     writer.add_unk_token_id(0)
     if template is not None:
         writer.add_chat_template(template)
+    for key, value in (metadata or {}).items():
+        add = {float: writer.add_float32, int: writer.add_uint32, str: writer.add_string}[type(value)]
+        add(key, value)
 
     def tensor(name: str, *shape: int) -> None:
-        writer.add_tensor(name, generator.normal(0, 0.3, shape).astype(np.float32))
+        values = generator.standard_normal(shape, dtype=np.float32)
+        values *= np.float32(min(0.3, 2 / np.sqrt(shape[-1])))
+        writer.add_tensor(name, values)
 
     tensor("token_embd.weight", len(tokens), width)
-    tensor("output.weight", len(tokens), width)
+    if not vocabulary:  # a large vocabulary is shared by both ends, as in small real models
+        tensor("output.weight", len(tokens), width)
     writer.add_tensor("output_norm.weight", np.ones(width, dtype=np.float32))
     for layer in range(layers):
         for name in ("attn_norm", "ffn_norm"):
             writer.add_tensor(f"blk.{layer}.{name}.weight", np.ones(width, dtype=np.float32))
-        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+        for name in ("attn_q", "attn_output"):
             tensor(f"blk.{layer}.{name}.weight", width, width)
+        for name in ("attn_k", "attn_v"):
+            tensor(f"blk.{layer}.{name}.weight", width // heads * kv_heads, width)
         tensor(f"blk.{layer}.ffn_gate.weight", hidden, width)
         tensor(f"blk.{layer}.ffn_up.weight", hidden, width)
         tensor(f"blk.{layer}.ffn_down.weight", width, hidden)

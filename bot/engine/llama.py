@@ -1,267 +1,241 @@
-"""llama.cpp behind one owner thread: requests queue up, pieces of text come back as they are generated.
+"""llama.cpp's low-level interface with types: one model, one context, many sequences in one unified KV cache.
 
-A llama.cpp context must not be used by two threads, and cancelling an awaiting task does not stop a thread; so one
-thread owns the context and looks at a flag and a deadline between tokens.
+Nothing here is safe for two threads, except that `tokenize` and `piece` only read the vocabulary.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
-import logging
-import os
-import queue
-import re
-import threading
-import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from bot.engine.model_file import ModelCard, model_card
-from bot.errors import BusyError, InvalidRequestError, SettingsError, UnavailableError
+import llama_cpp as lib
+import numpy as np
 
-if TYPE_CHECKING:
-    from llama_cpp import Llama
-    from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+from bot.engine.batch import Batch, Tokens
+from bot.engine.llama_log import last_log, send_log_to_python
+from bot.errors import SettingsError, UnavailableError
 
-logger = logging.getLogger(__name__)
-
-QUEUE_LENGTH = 32
-_CHATML = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-# Marks by which chat templates tell who speaks; broken up in a message's text, so that nobody speaks for others.
-_CONTROL_TOKENS = re.compile(
-    r"<\|[^|<>\n]{0,60}\|>|</?s>|\[/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|AVAILABLE_TOOLS|TOOL_RESULTS)\]|<</?SYS>>"
-    r"|</?(?:start|end)_of_(?:turn|text|role)>|<(?:bos|eos|pad|unk)>|</?(?:think|tool_call|tool_response)>",
-    re.IGNORECASE,
-)
+KvType = Literal["f16", "q8_0"]
+MAX_SEQUENCES = 256  # LLAMA_MAX_SEQ in llama.cpp's llama-cparams.h
+_KV_TYPES = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
+_FLASH = {
+    "auto": lib.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    "on": lib.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    "off": lib.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
+_PIECE_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
-class ChatMessage:
-    """One message of a prompt."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How one answer is generated.
+class LoadOptions:
+    """How a model is loaded.
 
     Attributes:
-        max_tokens: Longest answer in tokens.
-        temperature: 0 is greedy; larger is more varied.
-        seed: Of the random numbers; the same seed gives the same text.
-        stop: Strings that end the answer and are left out of it.
-        grammar: A GBNF grammar the text must follow, or None.
-        deadline_s: Seconds after which generation stops where it is.
+        path: The GGUF file.
+        cells: Tokens of all sequences together that the KV cache holds.
+        sequences: Sequences the cache may hold at once, running and kept, 1 to `MAX_SEQUENCES`.
+        batch: Most tokens of one decode.
+        threads: CPU threads.
+        gpu_layers: Layers on the GPU.
+        tensor_split: Share of each GPU; () leaves it to llama.cpp.
+        flash_attention: "auto", "on" or "off".
+        kv_type: Type of the cached keys and values.
+        loras: LoRA adapters, each with its scale.
     """
 
-    max_tokens: int = 400
-    temperature: float = 0.2
-    seed: int = 0
-    stop: tuple[str, ...] = ()
-    grammar: str | None = None
-    deadline_s: float = 300.0
+    path: Path
+    cells: int
+    sequences: int
+    batch: int = 512
+    threads: int = 1
+    gpu_layers: int = 0
+    tensor_split: tuple[float, ...] = ()
+    flash_attention: Literal["auto", "on", "off"] = "auto"
+    kv_type: KvType = "f16"
+    loras: tuple[tuple[Path, float], ...] = ()
 
 
-@dataclass(slots=True)
-class Generation:
-    """A request under way; ends with None or an exception in its queue."""
+class LlamaContext:
+    """A loaded model and its context."""
 
-    messages: tuple[ChatMessage, ...]
-    sampling: Sampling
-    pieces: queue.SimpleQueue[str | BaseException | None] = field(default_factory=queue.SimpleQueue)
-    cancelled: threading.Event = field(default_factory=threading.Event)
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield pieces as they come, blocking between them."""
-        while (piece := self.pieces.get()) is not None:
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
-
-
-def neutralise(text: str) -> str:
-    """Break up control tokens inside a message's text."""
-    return _CONTROL_TOKENS.sub(lambda match: f"{match.group()[0]} {match.group()[1:]}", text)
-
-
-class LlamaEngine:
-    """One model in memory, serving one request after the other."""
-
-    def __init__(
-        self,
-        path: Path,
-        *,
-        context: int,
-        threads: int | None = None,
-        gpu_layers: int = 0,
-        queue_length: int = QUEUE_LENGTH,
-    ) -> None:
-        """Load the model; blocks for as long as that takes.
+    def __init__(self, options: LoadOptions, progress: Callable[[float], None] | None = None) -> None:
+        """Load; blocks for as long as that takes.
 
         Args:
-            path: A GGUF file.
-            context: Tokens of prompt and answer together.
-            threads: CPU threads; None means one per core.
-            gpu_layers: Layers on the GPU; -1 means all.
-            queue_length: Requests that may wait.
+            options: What and how.
+            progress: Told the loaded share, 0 to 1, from this thread.
 
         Raises:
-            SettingsError: If the extra `llama` is missing or the file cannot be loaded.
+            SettingsError: If llama.cpp cannot load the model or an adapter, or make the context.
         """
-        self.card: ModelCard = model_card(path)
+        send_log_to_python()
+        lib.llama_backend_init()
+        self._model = 0
+        self._context = 0
+        self._adapters: list[ctypes._Pointer[ctypes.c_void_p]] = []
         try:
-            import llama_cpp
-            from llama_cpp.llama_chat_format import Jinja2ChatFormatter
-        except ImportError as error:
+            self._model = _load_model(options, progress)
+            self._context = self._make_context(options)
+            self._apply(options.loras)
+        except BaseException:
+            self.close()
+            raise
+        self.options = options
+        self._vocab: int = lib.llama_model_get_vocab(self._model)
+        self._memory: int = lib.llama_get_memory(self._context)
+        self.vocabulary = int(lib.llama_vocab_n_tokens(self._vocab))
+        # A recurrent state cannot be cut or shared at a position in its middle.
+        self.divisible = not (lib.llama_model_is_recurrent(self._model) or lib.llama_model_is_hybrid(self._model))
+        self.cells = int(lib.llama_n_ctx(self._context))
+        self.batch = Batch(options.batch)
+        self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
+
+    def _make_context(self, options: LoadOptions) -> int:
+        params = lib.llama_context_default_params()
+        params.n_ctx = options.cells
+        params.n_batch = options.batch
+        params.n_ubatch = min(options.batch, 512)
+        params.n_seq_max = options.sequences
+        params.n_threads = params.n_threads_batch = options.threads
+        params.kv_unified = True
+        params.swa_full = True  # without it a sliding-window model cannot return to a cached prefix
+        params.flash_attn_type = _FLASH[options.flash_attention]
+        params.type_k = params.type_v = _KV_TYPES[options.kv_type]
+        params.no_perf = True
+        context: int | None = lib.llama_init_from_model(self._model, params)
+        if not context:
             raise SettingsError(
-                "LOCUS_MODEL needs the extra 'llama': install it with `uv sync --extra llama`."
-            ) from error
-        _silence(llama_cpp)
-        try:
-            self._llama: Llama = llama_cpp.Llama(
-                str(path),
-                n_ctx=min(context, self.card.context_length or context),
-                n_threads=threads or os.cpu_count() or 1,
-                n_gpu_layers=gpu_layers,
-                verbose=False,
+                f"llama.cpp cannot make a context of {options.cells:,} tokens with KV type {options.kv_type} for "
+                f"{options.path}: set a smaller LOCUS_MODEL_CACHE_TOKENS, or LOCUS_MODEL_KV_TYPE=f16."
             )
-        except (ValueError, RuntimeError, OSError) as error:
-            raise SettingsError(f"LOCUS_MODEL is {path}, which llama.cpp cannot load: {error}.") from error
-        self.context = int(self._llama.n_ctx())
-        self._formatter = self._make_formatter(Jinja2ChatFormatter)
-        self._requests: queue.Queue[Generation | None] = queue.Queue(queue_length)
-        self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="llama-engine", daemon=True)
-        self._thread.start()
+        return context
 
-    def _make_formatter(self, formatter: type[Jinja2ChatFormatter]) -> Jinja2ChatFormatter:
-        metadata = self._llama.metadata or {}
-        bos = self._llama._model.token_get_text(self._llama.token_bos()) if self._llama.token_bos() >= 0 else ""
-        eos = self._llama._model.token_get_text(self._llama.token_eos()) if self._llama.token_eos() >= 0 else ""
-        own = metadata.get("tokenizer.chat_template")
-        for template in (own, _CHATML):
-            if not template:
-                continue
-            made = formatter(template=template, eos_token=eos, bos_token=bos)
-            try:
-                made(messages=[{"role": "system", "content": "a"}, {"role": "user", "content": "b"}])
-            except Exception as error:  # a template is the model maker's code and may raise anything
-                logger.warning("the model's chat template failed (%s); ChatML is used", error)
-                continue
-            return made
-        raise SettingsError(f"LOCUS_MODEL is {self.card.path}: no chat template works with it.")
+    def _apply(self, loras: Sequence[tuple[Path, float]]) -> None:
+        for path, _ in loras:
+            adapter = lib.llama_adapter_lora_init(self._model, str(path).encode())
+            if not adapter:
+                raise SettingsError(f"LOCUS_LORA names {path}, which is no LoRA adapter (GGUF) for this model.")
+            self._adapters.append(adapter)
+        if self._adapters:
+            count = len(self._adapters)
+            adapters = (lib.llama_adapter_lora_p_ctypes * count)(*self._adapters)
+            scales = (ctypes.c_float * count)(*(scale for _, scale in loras))
+            if lib.llama_set_adapters_lora(self._context, adapters, count, scales) != 0:
+                raise SettingsError("LOCUS_LORA: llama.cpp cannot apply the adapters to this model.")
 
-    def prompt(self, messages: Sequence[ChatMessage]) -> str:
-        """Return the text the model reads, control tokens in messages broken up."""
-        given: list[Any] = [{"role": one.role, "content": neutralise(one.content)} for one in messages]
-        return str(self._formatter(messages=given).prompt)
+    # Vocabulary
 
-    def count_tokens(self, text: str) -> int:
-        """Return the number of tokens of a text; safe beside a running generation."""
-        return len(self._llama.tokenize(text.encode("utf-8", "replace"), add_bos=False, special=False))
+    def tokenize(self, text: str, *, special: bool) -> Tokens:
+        """Return the tokens of a text, without a beginning-of-text token; `special` reads control tokens as such."""
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 8
+        while True:
+            tokens = (lib.llama_token * room)()
+            count = int(lib.llama_tokenize(self._vocab, data, len(data), tokens, room, False, special))
+            if count >= 0:
+                return np.array(tokens[:count], dtype=np.int32)
+            room = -count
 
-    def start(self, messages: Sequence[ChatMessage], sampling: Sampling) -> Generation:
-        """Queue a request and return at once.
+    def piece(self, token: int) -> bytes:
+        """Return the bytes of one token; control tokens as their text."""
+        count = int(lib.llama_token_to_piece(self._vocab, token, self._piece, _PIECE_BYTES, 0, True))
+        if count < 0:
+            longer = ctypes.create_string_buffer(-count)
+            count = int(lib.llama_token_to_piece(self._vocab, token, longer, -count, 0, True))
+            return longer.raw[:count]
+        return self._piece.raw[:count]
+
+    def ends(self, token: int) -> bool:
+        """True for a token that ends a text."""
+        return bool(lib.llama_vocab_is_eog(self._vocab, token))
+
+    def begin_token(self) -> int | None:
+        """The token a prompt of this model begins with, where it wants one."""
+        token = int(lib.llama_vocab_bos(self._vocab))
+        return token if token >= 0 and lib.llama_vocab_get_add_bos(self._vocab) else None
+
+    def token_text(self, which: Literal["bos", "eos"]) -> str:
+        """The text of the beginning or end token, "" where there is none."""
+        token = int(lib.llama_vocab_bos(self._vocab) if which == "bos" else lib.llama_vocab_eos(self._vocab))
+        text = lib.llama_vocab_get_text(self._vocab, token) if token >= 0 else None
+        return text.decode("utf-8", "replace") if text else ""
+
+    def special_tokens(self) -> frozenset[str]:
+        """Texts of all control and user-defined tokens."""
+        marked = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
+        found = set[str]()
+        for token in range(self.vocabulary):
+            if lib.llama_vocab_get_attr(self._vocab, token) & marked:
+                text = lib.llama_vocab_get_text(self._vocab, token)
+                found.add(text.decode("utf-8", "replace") if text else "")
+        return frozenset(found - {""})
+
+    # Sequences
+
+    def copy_sequence(self, source: int, target: int, length: int) -> None:
+        """Let `target` share the first `length` tokens of `source`; no data is copied."""
+        lib.llama_memory_seq_cp(self._memory, source, target, 0, length)
+
+    def cut_sequence(self, sequence: int, length: int) -> None:
+        """Keep only the first `length` tokens of a sequence; 0 removes it.
 
         Raises:
-            BusyError: If too many requests wait.
-            UnavailableError: If the engine has been closed.
+            UnavailableError: If the model's memory cannot be cut there.
         """
-        if self._closed:
-            raise UnavailableError("The model has been closed: start Locus again.")
-        generation = Generation(tuple(messages), sampling)
-        try:
-            self._requests.put_nowait(generation)
-        except queue.Full as error:
-            raise BusyError(
-                f"{self._requests.maxsize} questions are waiting for the model: try again in a minute."
-            ) from error
-        return generation
+        if not lib.llama_memory_seq_rm(self._memory, sequence, length, -1):
+            raise UnavailableError("llama.cpp could not cut a sequence: the model is started again.")
 
-    async def generate(self, messages: Sequence[ChatMessage], sampling: Sampling) -> AsyncGenerator[str]:
-        """Yield pieces of text; closing the generator, or cancelling its task, stops the model at the next token."""
-        generation = self.start(messages, sampling)
-        try:
-            while (piece := await asyncio.to_thread(generation.pieces.get)) is not None:
-                if isinstance(piece, BaseException):
-                    raise piece
-                yield piece
-        finally:
-            generation.cancelled.set()
+    def decode(self) -> int:
+        """Compute the batch and empty it; 0 is success, 1 means that no cells were free."""
+        code = int(lib.llama_decode(self._context, self.batch.struct))
+        lib.llama_synchronize(self._context)
+        self.batch.clear()
+        return code
+
+    @property
+    def pointer(self) -> int:
+        """llama.cpp's context, for samplers."""
+        return self._context
+
+    @property
+    def vocabulary_pointer(self) -> int:
+        """llama.cpp's vocabulary, for grammars."""
+        return self._vocab
 
     def close(self) -> None:
-        """Stop after the current token and free the model."""
-        if self._closed:
-            return
-        self._closed = True
-        self._requests.put(None)
-        self._thread.join()
-        self._llama.close()
+        """Free context, adapters and model; safe to call twice."""
+        if self._context:
+            lib.llama_free(self._context)
+            self._context = 0
+        for adapter in self._adapters:
+            lib.llama_adapter_lora_free(adapter)
+        self._adapters.clear()
+        if self._model:
+            lib.llama_model_free(self._model)
+            self._model = 0
 
-    def _serve(self) -> None:
-        while (generation := self._requests.get()) is not None:
-            try:
-                self._run(generation)
-            except Exception as error:  # handed to whoever waits
-                generation.pieces.put(error)
-            generation.pieces.put(None)
 
-    def _run(self, generation: Generation) -> None:
-        from llama_cpp.llama_grammar import LlamaGrammar
+def _load_model(options: LoadOptions, progress: Callable[[float], None] | None) -> int:
+    params = lib.llama_model_default_params()
+    params.n_gpu_layers = options.gpu_layers
+    split = (ctypes.c_float * int(lib.llama_max_devices()))(*options.tensor_split)
+    if options.tensor_split:
+        params.tensor_split = split
 
-        sampling = generation.sampling
-        deadline = time.monotonic() + sampling.deadline_s
-        prompt = self._llama.tokenize(
-            self.prompt(generation.messages).encode("utf-8", "replace"), add_bos=True, special=True
+    @lib.llama_progress_callback  # type: ignore[untyped-decorator]
+    def report(share: float, _data: ctypes.c_void_p) -> bool:
+        if progress is not None:
+            progress(share)
+        return True
+
+    params.progress_callback = report
+    model: int | None = lib.llama_model_load_from_file(str(options.path).encode(), params)
+    if not model:
+        raise SettingsError(
+            f"llama.cpp cannot load {options.path} ({last_log() or 'it gave no reason'}): download it again, or choose "
+            "a model that this version of llama.cpp knows."
         )
-        room = self.context - len(prompt)
-        if room < 16:
-            raise InvalidRequestError(
-                f"The prompt has {len(prompt):,} tokens, the model's context {self.context:,}: set a larger "
-                "LOCUS_MODEL_CONTEXT or a smaller LOCUS_TOP_K."
-            )
-        grammar = LlamaGrammar.from_string(sampling.grammar, verbose=False) if sampling.grammar else None
-        stream = self._llama.create_completion(
-            prompt=prompt,
-            max_tokens=min(sampling.max_tokens, room),
-            temperature=sampling.temperature,
-            seed=sampling.seed,
-            stop=list(sampling.stop),
-            grammar=grammar,
-            stream=True,
-        )
-        for part in stream:
-            if generation.cancelled.is_set() or self._closed or time.monotonic() > deadline:
-                return
-            if isinstance(part, dict):
-                text = part["choices"][0]["text"]
-                if text:
-                    generation.pieces.put(text)
-
-
-_log_callback: object = None
-
-
-def _silence(llama_cpp: ModuleType) -> None:
-    """Send llama.cpp's own log to ours; the callback is kept alive for the life of the process."""
-    global _log_callback
-    if _log_callback is not None:
-        return
-
-    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-    def forward(level: int, text: bytes, _data: ctypes.c_void_p) -> None:
-        message = text.decode("utf-8", errors="replace").strip()
-        if message:
-            logger.debug("llama.cpp %s: %s", level, message)
-
-    _log_callback = forward
-    llama_cpp.llama_log_set(forward, ctypes.c_void_p(0))
+    return model
