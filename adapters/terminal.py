@@ -34,18 +34,22 @@ class TerminalChat:
         application: Answers.
         console: Where everything is printed.
         read: Called in a thread with the prompt; returns a line, raises EOFError at the end.
+        notice: Said once below the greeting.
     """
 
-    def __init__(self, application: Application, console: Console, read: Read) -> None:
+    def __init__(self, application: Application, console: Console, read: Read, *, notice: str | None = None) -> None:
         self._application = application
         self._console = console
         self._read = read
+        self._notice = notice
         self._history: list[Turn] = []
         self._last: Answer | None = None
 
     async def run(self) -> None:
         """Ask and answer until /quit or the end of input."""
         self._console.print(GREETING)
+        if self._notice:
+            self._console.print(Text(self._notice, style="dim"))
         while True:
             try:
                 line = (await asyncio.to_thread(self._read, "\n› ")).strip()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from bot.agent.cards import AnswerCard, CardStore
+from bot.agent.replay import Replay, replay_card
 from bot.errors import BotError, BusyError, InvalidRequestError, NotFoundError
 from bot.evidence import Answer, Evidence
 from bot.messages import Turn
 from bot.plain_text import without_controls
-from bot.ports import PUBLIC_SCOPE, Answerer, IndexStatus, Retriever
-from bot.texts import empty_index, empty_question, model_unavailable
+from bot.ports import PUBLIC_SCOPE, Answerer, Asked, IndexStatus, LanguageModel, Retriever
+from bot.texts import empty_index, empty_question, model_unavailable, unknown_answer
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +32,8 @@ class Application:
         fallback: Answerer,
         *,
         top_k: int,
+        cards: CardStore | None = None,
+        model: LanguageModel | None = None,
     ) -> None:
         """Assemble the parts.
 
@@ -38,12 +43,16 @@ class Application:
             answerer: Answers; with a language model where one is set.
             fallback: Answers where `answerer` fails: by quoting.
             top_k: Passages an answer is made from.
+            cards: Where the answerers keep their cards.
+            model: The model that `replay` asks; closed by its owner.
         """
         self._retriever = retriever
         self._index = index
         self._answerer = answerer
         self._fallback = fallback
         self._top_k = top_k
+        self._cards = cards
+        self._model = model
 
     async def search(
         self,
@@ -60,31 +69,62 @@ class Application:
             NotFoundError: If nothing has been indexed.
             StorageError: If the index is damaged.
         """
+        await self._check(question)
+        return await self._retriever.search(question, scopes=scopes, history=history, top_k=top_k or self._top_k)
+
+    async def _check(self, question: str) -> None:
         if not any(char.isalnum() for char in without_controls(question)):
             raise InvalidRequestError(empty_question())
         if not await self._index.has_documents():
             raise NotFoundError(empty_index())
-        return await self._retriever.search(question, scopes=scopes, history=history, top_k=top_k or self._top_k)
 
     async def ask(
-        self, question: str, *, history: Sequence[Turn] = (), scopes: Sequence[str] = (PUBLIC_SCOPE,)
+        self,
+        question: str,
+        *,
+        history: Sequence[Turn] = (),
+        scopes: Sequence[str] = (PUBLIC_SCOPE,),
+        user: str = "",
+        conversation: str = "",
     ) -> Answer:
-        """Return the finished answer; raises as `search`."""
-        async with aclosing(self.stream(question, history=history, scopes=scopes)) as pieces:
+        """Return the finished answer; arguments as `stream`, raises as `search`."""
+        async with aclosing(
+            self.stream(question, history=history, scopes=scopes, user=user, conversation=conversation)
+        ) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Answer):
                     return piece
         raise RuntimeError("the answerer ended without an answer")
 
     async def stream(
-        self, question: str, *, history: Sequence[Turn] = (), scopes: Sequence[str] = (PUBLIC_SCOPE,)
+        self,
+        question: str,
+        *,
+        history: Sequence[Turn] = (),
+        scopes: Sequence[str] = (PUBLIC_SCOPE,),
+        user: str = "",
+        conversation: str = "",
     ) -> AsyncGenerator[str | Answer]:
-        """Yield pieces of text as they are written and, last, the `Answer`; raises as `search`."""
+        """Yield pieces of text as they are written and, last, the `Answer`; raises as `search`.
+
+        Args:
+            question: As the person wrote it.
+            history: Earlier turns, oldest first.
+            scopes: What the asking conversation may see.
+            user: Whose turn this counts as where people wait for the model; never shown to it.
+            conversation: Key under which the prompt stays cached for the next question; never shown to the model.
+        """
         begin = time.perf_counter()
-        evidence = await self.search(question, history=history, scopes=scopes)
+        await self._check(question)
+        asked = Asked(question, tuple(history), tuple(scopes), user, conversation, question)
+        asked = await self._answerer.rewrite(asked)
+        rewritten = time.perf_counter()
+        evidence = await self._retriever.search(
+            asked.search_for, scopes=asked.scopes, history=asked.history, top_k=self._top_k
+        )
         answer: Answer | None = None
         try:
-            async with aclosing(self._answerer.stream(question, evidence, history)) as pieces:
+            async with aclosing(self._answerer.stream(asked, evidence)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Answer):
                         answer = piece
@@ -96,7 +136,7 @@ class Application:
             logger.warning("the model failed and quotes were given instead: %s", error)
             yield "\n" + model_unavailable(str(error)) + "\n\n"
         if answer is None:
-            async with aclosing(self._fallback.stream(question, evidence, history)) as pieces:
+            async with aclosing(self._fallback.stream(asked, evidence)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Answer):
                         answer = piece
@@ -106,8 +146,28 @@ class Application:
             raise RuntimeError("the answerer ended without an answer")
         total = (time.perf_counter() - begin) * 1000
         timings = {**evidence.timings_ms, **answer.timings_ms, "total": total}
+        if asked.calls:
+            timings["rewrite"] = (rewritten - begin) * 1000
         logger.info(
             "answered",
             extra={"mode": answer.mode, "answered": answer.answered, "duration_ms": round(total, 1)},
         )
         yield replace(answer, timings_ms={name: round(value, 2) for name, value in timings.items()})
+
+    async def replay(self, answer_id: str, *, anyway: bool = False) -> Replay:
+        """Produce a kept answer's text again.
+
+        Args:
+            answer_id: The card's handle.
+            anyway: Whether another model than the card's may be asked.
+
+        Raises:
+            NotFoundError: If there is no such card.
+            RefusedError: If the model is another one.
+            SettingsError: If a model wrote the answer and none is set.
+            StorageError: If the card is damaged.
+        """
+        if self._cards is None:
+            raise NotFoundError(unknown_answer(answer_id))
+        card: AnswerCard = await asyncio.to_thread(self._cards.load, answer_id)
+        return await replay_card(card, self._model, anyway=anyway)

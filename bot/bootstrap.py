@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import os
-import platform
 import statistics
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypedDict
 
 from rich.console import Console
 
 from adapters.terminal import TerminalChat
+from bot.agent.cards import ANSWERS_FOLDER, CardStore
 from bot.agent.quoting import QuotingAnswerer, refuse
 from bot.application import Application
-from bot.checks import Finding, Level
-from bot.engine.model_file import model_card
 from bot.errors import BotError, SettingsError
 from bot.ingestion import IngestProgress, IngestReport
-from bot.ports import Answerer
-from bot.settings import Settings, unknown_names
+from bot.language_model import open_language_model, sampling
+from bot.ports import Answerer, LanguageModel, Retriever
+from bot.settings import Settings
+from bot.texts import quoting_only
 from knowledge.aliases import load_aliases
 from knowledge.embeddings import Embedder, MiniLmEmbedder
 from knowledge.evaluation import EvalQuestion, Outcome, by_kind, load_questions, score
-from knowledge.examination import examine_chroma, examine_disk, examine_extras, examine_index, examine_redis
 from knowledge.fetching import Fetcher, FetchPolicy
 from knowledge.index import KnowledgeIndex
 from knowledge.ingest import sync_source
@@ -37,6 +33,11 @@ from knowledge.retrieval import HybridRetriever
 from knowledge.sources import open_source
 
 _MIB = 1024 * 1024
+Loading = Callable[[float], None]
+
+
+def _untold(_share: float) -> None:
+    """Loading of which nobody is told."""
 
 
 def make_embedder(settings: Settings) -> Embedder:
@@ -75,8 +76,12 @@ class _IndexStatus:
 
 
 @asynccontextmanager
-async def open_application(settings: Settings) -> AsyncIterator[Application]:
+async def open_application(settings: Settings, loading: Loading = _untold) -> AsyncIterator[Application]:
     """Assemble the application: index, retriever and, where a model is set, the agent that writes with it.
+
+    Args:
+        settings: What to assemble.
+        loading: Told the loaded share of a local model, 0 to 1.
 
     Raises:
         SettingsError: If a setting is wrong, a model file is damaged or an extra is missing.
@@ -87,37 +92,37 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         aliases = await asyncio.to_thread(load_aliases, settings.gene_aliases)
         retriever = HybridRetriever(index, aliases)
         stack.push_async_callback(asyncio.to_thread, retriever.close)
-        quoting = QuotingAnswerer(threshold=settings.answer_threshold)
+        cards = CardStore(settings.data_dir / ANSWERS_FOLDER, limit=settings.answers_kept)
+        quoting = QuotingAnswerer(threshold=settings.answer_threshold, cards=cards)
+        model = await stack.enter_async_context(open_language_model(settings, loading))
         answerer: Answerer = quoting
-        if settings.model is not None:
-            answerer = await _model_answerer(settings, settings.model, stack)
-        yield Application(retriever, _IndexStatus(index), answerer, quoting, top_k=settings.top_k)
+        if model is not None:
+            answerer = await asyncio.to_thread(_model_answerer, settings, model, retriever, cards)
+        yield Application(
+            retriever, _IndexStatus(index), answerer, quoting, top_k=settings.top_k, cards=cards, model=model
+        )
 
 
-async def _model_answerer(settings: Settings, model: Path, stack: AsyncExitStack) -> Answerer:
+def _model_answerer(settings: Settings, model: LanguageModel, retriever: Retriever, cards: CardStore) -> Answerer:
     try:
         # LangChain takes a second to import and is an extra: only model mode pays for it.
-        from bot.agent.model_answers import ModelAnswerer
-        from bot.engine.llama import LlamaEngine, Sampling
+        from bot.agent.budget import Limits
+        from bot.agent.model_answers import AnswerOptions, ModelAnswerer
     except ImportError as error:
         raise SettingsError(
-            f"LOCUS_MODEL needs the extra 'llama' ({error.name} is missing): install it with `uv sync --extra llama`."
+            f"Answers by a model need the extra 'llama' ({error.name} is missing): install it with "
+            "`uv sync --extra llama`."
         ) from error
-    engine = await asyncio.to_thread(
-        LlamaEngine,
-        model,
-        context=settings.model_context,
-        threads=settings.model_threads or None,
-        gpu_layers=-1 if settings.gpu_layers == "auto" else settings.gpu_layers,
+    options = AnswerOptions(
+        sampling=sampling(settings),
+        threshold=settings.answer_threshold,
+        limits=Limits(settings.max_model_calls, settings.question_tokens, settings.model_timeout_s),
+        style=settings.prompt_style,
+        unsupported=settings.unsupported,
+        history_tokens=settings.history_tokens,
+        thinking=settings.model_thinking,
     )
-    stack.push_async_callback(asyncio.to_thread, engine.close)
-    sampling = Sampling(
-        max_tokens=settings.model_max_tokens,
-        temperature=settings.model_temperature,
-        seed=settings.model_seed,
-        deadline_s=settings.model_timeout_s,
-    )
-    return ModelAnswerer(engine, sampling=sampling, threshold=settings.answer_threshold, refuse=refuse)
+    return ModelAnswerer(model, retriever, refuse=refuse, options=options, cards=cards)
 
 
 async def ingest_sources(
@@ -165,10 +170,11 @@ async def ingest_sources(
 
 
 @asynccontextmanager
-async def open_terminal_chat(settings: Settings) -> AsyncIterator[TerminalChat]:
-    """Assemble the chat in the terminal."""
-    async with open_application(settings) as application:
-        yield TerminalChat(application, Console(highlight=False), read_line)
+async def open_terminal_chat(settings: Settings, loading: Loading = _untold) -> AsyncIterator[TerminalChat]:
+    """Assemble the chat in the terminal; `loading` as in `open_application`."""
+    async with open_application(settings, loading) as application:
+        notice = None if settings.model or settings.remote_url else quoting_only()
+        yield TerminalChat(application, Console(highlight=False), read_line, notice=notice)
 
 
 def read_line(prompt: str) -> str:
@@ -223,42 +229,3 @@ async def open_evaluation(settings: Settings, path: Path) -> AsyncIterator[Evalu
     questions = await asyncio.to_thread(load_questions, path)
     async with open_application(settings) as application:
         yield EvaluationRun(application, path, questions, settings.answer_threshold)
-
-
-async def examine(settings: Settings) -> list[Finding]:
-    """Look at every part; nothing raised here keeps the others from being looked at."""
-    return await asyncio.to_thread(_examine, settings)
-
-
-def _examine(settings: Settings) -> list[Finding]:
-    findings = [Finding(Level.OK, "version", f"Locus {version('locus-bot')}, Python {platform.python_version()}.")]
-    for name, near in unknown_names(os.environ).items():
-        hint = f"did you mean {near}?" if near else "remove it."
-        findings.append(Finding(Level.WARNING, "settings", f"{name} is no setting of Locus.", hint))
-    findings.append(examine_disk(settings.data_dir))
-    try:
-        embedder = make_embedder(settings)
-    except BotError as error:
-        findings.append(Finding(Level.ERROR, "embedding", str(error)))
-    else:
-        findings.append(Finding(Level.OK, "embedding", f"{embedder.fingerprint}, {embedder.dim} dimensions."))
-        opened = functools.partial(KnowledgeIndex, settings.data_dir, embedder, chroma_url=settings.chroma_url)
-        findings.extend(examine_index(opened))
-        embedder.close()
-    if settings.chroma_url:
-        findings.append(examine_chroma(settings.chroma_url))
-    if settings.redis_url:
-        findings.append(examine_redis(settings.redis_url))
-    findings.append(_examine_model(settings))
-    findings.extend(examine_extras())
-    return findings
-
-
-def _examine_model(settings: Settings) -> Finding:
-    if settings.model is None:
-        return Finding(Level.OK, "model", "None is set: answers quote the documents.")
-    try:
-        card = model_card(settings.model)
-    except BotError as error:
-        return Finding(Level.ERROR, "model", str(error))
-    return Finding(Level.OK, "model", f"{card.name} ({card.architecture}), {card.size_bytes / 1e6:,.0f} MB.")

@@ -109,6 +109,7 @@ class Answer:
         citations: Ordered by n; on a refusal the closest documents, which no statement rests on.
         confidence: As in `Evidence`.
         timings_ms: Milliseconds by stage, "total" among them.
+        answer_id: Handle of the answer's card, or "" where none was kept.
     """
 
     question: str
@@ -118,3 +119,4 @@ class Answer:
     citations: tuple[Citation, ...]
     confidence: float
     timings_ms: dict[str, float] = field(default_factory=dict)
+    answer_id: str = ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from bot.evidence import Answer, Evidence
-from bot.generation import GenerationEvent, GenerationRequest, ModelFacts
+from bot.generation import Finished, GenerationEvent, GenerationRequest, ModelFacts
 from bot.messages import Turn
 
 PUBLIC_SCOPE = "public"
@@ -68,10 +70,56 @@ class LanguageModel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One call of a model, as it was made.
+
+    Attributes:
+        purpose: What it was for.
+        request: What was sent.
+        text: What was written, thoughts left out.
+        finished: How it ended; None where it broke off.
+    """
+
+    purpose: Literal["rewrite", "summary", "answer"]
+    request: GenerationRequest
+    text: str
+    finished: Finished | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with all that belongs to it.
+
+    Attributes:
+        question: As the person wrote it.
+        history: Earlier turns, oldest first.
+        scopes: What the asking conversation may see; tools search these and no other.
+        user: Whose turn this counts as, where a model serves many.
+        conversation: Key of the conversation, or "" for none; its prompt stays cached.
+        search_for: What is searched for: the question, or a follow-up made complete.
+        calls: Calls of a model made for this question so far.
+        begun: `time.monotonic()` when it was asked.
+    """
+
+    question: str
+    history: tuple[Turn, ...] = ()
+    scopes: tuple[str, ...] = ()
+    user: str = ""
+    conversation: str = ""
+    search_for: str = ""
+    calls: tuple[ModelCall, ...] = ()
+    begun: float = field(default_factory=time.monotonic)
+
+
 class Answerer(Protocol):
     """Turns evidence into an answer; the text may arrive in pieces."""
 
-    def stream(self, question: str, evidence: Evidence, history: Sequence[Turn]) -> AsyncGenerator[str | Answer]:
+    async def rewrite(self, asked: Asked) -> Asked:
+        """Return `asked` with `search_for` set; a follow-up may be made complete. Never fails for want of a model."""
+        ...
+
+    def stream(self, asked: Asked, evidence: Evidence) -> AsyncGenerator[str | Answer]:
         """Yield pieces of text as they are written and, last, the finished `Answer`.
 
         The finished answer is authoritative: where it differs from the pieces, it replaces them.

@@ -44,3 +44,38 @@ def unsupported() -> str:
         "The model wrote nothing that the documents support. The documents that should answer are listed below; "
         "without LOCUS_MODEL, Locus quotes them."
     )
+
+
+def not_in_the_sources() -> str:
+    """Behind a sentence of a model that the passages it cites do not support."""
+    return "(not in the sources)"
+
+
+def budget_spent() -> str:
+    """The model used up its calls, tokens or seconds before it had written an answer."""
+    return "The model used up what one question may cost: raise LOCUS_MODEL_TIMEOUT_S or LOCUS_QUESTION_TOKENS."
+
+
+def unknown_answer(answer_id: str) -> str:
+    """No card has this handle."""
+    return f"There is no answer {answer_id[:40]!r}: `locus ask` prints the handle of each answer, and the oldest go."
+
+
+def other_model(then: str, now: str) -> str:
+    """Replaying with another model than the one that wrote."""
+    return f"The answer was written by {then}, but the model set now is {now}: `--anyway` asks that one."
+
+
+def replay_needs_model(name: str) -> str:
+    """Replaying a written answer without a model."""
+    return f"The answer was written by {name}: set LOCUS_MODEL to that file to write it again."
+
+
+def quoting_only() -> str:
+    """No model is set; said once, when a chat begins."""
+    return "No model is set, so answers quote the documents; `locus model list` shows models that fit this machine."
+
+
+def loading_model(share: float) -> str:
+    """While a model's weights are read; `share` is 0 to 1."""
+    return f"Loading the model, {share:.0%} …"

@@ -2,202 +2,273 @@
 
 Retrieval comes first, and whether the evidence suffices is not left to the model: below the threshold there is no model
 call. A grammar lets the model write only the numbers of the passages it was given. What it wrote is then checked:
-a statement without a passage behind it is dropped, and an answer of which nothing is left becomes a refusal.
+a statement without a passage behind it is marked or dropped, and an answer without support becomes a refusal.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
 
-from langchain.agents import create_agent
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.tools import BaseTool
 
-from bot.agent.chat_model import LocusChatModel
-from bot.agent.prompts import load_prompt
-from bot.engine.llama import LlamaEngine, Sampling
-from bot.evidence import Answer, Citation, Evidence, Passage
+from bot.agent.budget import Budget, Limits
+from bot.agent.cards import AnswerCard, CardStore, ToolUse, keep_card, number_passages
+from bot.agent.citations import Numbering, Unsupported, check_statements, named_hosts
+from bot.agent.context import QuestionContext
+from bot.agent.follow_ups import rewrite_follow_up, stands_alone
+from bot.agent.graph import build_agent, run_agent
+from bot.agent.history import Summaries, cut_history, turn_text
+from bot.agent.model_text import TextStream
+from bot.agent.passages import fit_passages, render_passage, render_passages, unfenced
+from bot.agent.prompts import PromptStyle, load_prompt, system_prompt
+from bot.agent.replay import complete_sentences
+from bot.agent.tools import search_documents
+from bot.evidence import Answer, Evidence, Passage
+from bot.generation import Finished, Restarted, Sampling, Text
 from bot.messages import Turn
-from bot.plain_text import without_controls
+from bot.ports import MAX_QUESTION_CHARS, Asked, LanguageModel, ModelCall, Retriever
 from bot.texts import unsupported
 
-MAX_SENTENCES = 5
-PASSAGE_SHARE = 0.6  # of the context that passages may fill
-HISTORY_SHARE = 0.15  # and earlier turns
-SUPPORT = 0.4  # share of a statement's words that its passages must hold
+TEMPLATE_TOKENS = 64  # for the marks a chat template puts around messages, and the question's own words around it
+TOOL_TOKENS = 300  # for the descriptions of tools, the words a template puts around them, and the calls
+HISTORY_SHARE = 0.3  # of the free context at most, whatever the setting says
+TOOL_SHARE = 0.3  # of the free context is left for results of tools
+ANSWER_SHARE = 0.4  # of the context at most for the answer
+SIDE_CALL_SHARE = 0.2  # of the seconds for a rewriting or a summary
 
 Refuse = Callable[[str, Evidence], Answer]
 
-_STATEMENT = re.compile(r"(.+?)((?:\s*\[\d+\])+)[.!?]?", re.DOTALL)
-_NUMBER = re.compile(r"\[(\d+)\]")
-_WORD = re.compile(r"[^\W_]{3,}")
-_LINKS = re.compile(
-    r"(?:https?|ftp|file|data|javascript|mailto):\S*|www\.\S+|!?\[([^\]]*)\]\([^)]*\)|<[^>]*>", re.IGNORECASE
-)
-_MENTIONS = re.compile(r"[@<]+(?=\w|!|here|channel|room|everyone)")
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """What shapes written answers.
+
+    Attributes:
+        sampling: How tokens are chosen; `max_tokens` is the longest answer.
+        threshold: Confidence, 0 to 1, below which the model is not asked.
+        limits: What one question may cost.
+        style: Examples in the system prompt: none, one or all.
+        unsupported: What happens to statements without support.
+        history_tokens: Tokens of earlier turns given whole; older ones are summarised.
+        thinking: Whether a reasoning model may think first.
+    """
+
+    sampling: Sampling = field(default_factory=Sampling)
+    threshold: float = 0.35
+    limits: Limits = field(default_factory=Limits)
+    style: PromptStyle = "one"
+    unsupported: Unsupported = "drop"
+    history_tokens: int = 800
+    thinking: bool = False
 
 
-def citation_grammar(passages: int) -> str:
-    """Return a GBNF grammar: up to `MAX_SENTENCES` sentences, each ending in numbers from 1 to `passages`."""
-    numbers = " | ".join(f'"{number}"' for number in range(1, passages + 1))
-    return (
-        f'root ::= sentence (" " sentence){{0,{MAX_SENTENCES - 1}}}\n'
-        'sentence ::= first rest{8,240} (" [" number "]"){1,3} "."\n'
-        "first ::= [A-Z0-9]\n"
-        "rest ::= [^\\[\\]<>@`\\n\\r\\\\]\n"
-        f"number ::= {numbers}\n"
-    )
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """The messages behind the system prompt, and what went into them."""
 
-
-def clean_model_text(text: str) -> str:
-    """Return model text without control characters, links, images, markup and mentions; the renderer writes links."""
-    text = without_controls(text)
-    return _MENTIONS.sub("", _LINKS.sub(lambda match: match.group(1) or "", text))
+    messages: list[BaseMessage]
+    passages: list[Passage]
+    room: int
+    answer_tokens: int
 
 
 class ModelAnswerer:
     """Answers with a language model; implements `bot.ports.Answerer`."""
 
-    def __init__(self, engine: LlamaEngine, *, sampling: Sampling, threshold: float, refuse: Refuse) -> None:
-        """Load the prompts.
+    def __init__(
+        self,
+        model: LanguageModel,
+        retriever: Retriever,
+        *,
+        refuse: Refuse,
+        options: AnswerOptions | None = None,
+        cards: CardStore | None = None,
+        tools: Sequence[BaseTool] = (search_documents,),
+    ) -> None:
+        """Load the prompts and build the agent; blocking.
 
         Args:
-            engine: The loaded model; closed by its owner.
-            sampling: How answers are generated; the grammar is added for each question.
-            threshold: Confidence, 0 to 1, below which the model is not asked.
+            model: Writes; closed by its owner.
+            retriever: Searched again by the tool.
             refuse: Makes the refusal.
+            options: What shapes the answers.
+            cards: Where cards are kept; None keeps none.
+            tools: What the model may call; read-only, with `QuestionContext` as their runtime's context.
 
         Raises:
             SettingsError: If a prompt template is wrong.
         """
-        self._engine = engine
-        self._sampling = sampling
-        self._threshold = threshold
+        self._model = model
+        self._retriever = retriever
         self._refuse = refuse
-        self._system = load_prompt("system")
+        self._options = options or AnswerOptions()
+        self._cards = cards
+        self._system = system_prompt(self._options.style)
         self._template = load_prompt("question")
+        for name in ("follow_up", "summary"):
+            load_prompt(name)
+        self._agent = build_agent(model, tools, self._system)
+        self._has_tools = bool(tools)
+        self._summaries = Summaries()
 
-    async def stream(self, question: str, evidence: Evidence, history: Sequence[Turn]) -> AsyncGenerator[str | Answer]:
+    async def rewrite(self, asked: Asked) -> Asked:
+        """See `bot.ports.Answerer.rewrite`: one short call of the model, where the question does not stand alone."""
+        limits = self._options.limits
+        if limits.model_calls < 2 or stands_alone(asked.question, asked.history):
+            return replace(asked, search_for=asked.question)
+        rewritten, call = await rewrite_follow_up(
+            self._model,
+            asked.question,
+            asked.history,
+            user=asked.user,
+            deadline_s=limits.seconds * SIDE_CALL_SHARE,
+        )
+        return replace(asked, search_for=rewritten, calls=(*asked.calls, *([call] if call else [])))
+
+    async def stream(self, asked: Asked, evidence: Evidence) -> AsyncGenerator[str | Answer]:
         """Yield the text as the model writes it and, last, the checked answer."""
         begin = time.perf_counter()
-        passages = self._fitting(evidence.passages)
-        if evidence.confidence < self._threshold or not passages:
-            refusal = self._refuse(question, evidence)
+        if evidence.confidence < self._options.threshold or not evidence.passages:
+            refusal = self._refuse(asked.question, evidence)
             yield refusal.text
-            yield _as_model(refusal, refusal.text)
+            yield await self._kept(replace(refusal, mode="model"), asked, evidence, evidence.passages, asked.calls, ())
             return
-        prompt = self._template.format(passages=render_passages(passages), question=question)
-        messages = [*self._earlier(history), HumanMessage(prompt)]
-        written = ""
+        calls = list(asked.calls)
+        budget = Budget(self._options.limits, asked.begun, calls)
+        prompt = await self._prompt(asked, evidence, budget, calls)
+        sampling = replace(self._options.sampling, max_tokens=prompt.answer_tokens)
+        context = QuestionContext(
+            asked,
+            self._model,
+            self._retriever,
+            calls,
+            budget,
+            sampling,
+            self._options.thinking,
+            prompt.passages,
+            prompt.room,
+        )
         first_ms: float | None = None
-        async with aclosing(self._write(messages, len(passages))) as pieces:
+        async with aclosing(self._pieces(context, prompt.messages)) as pieces:
             async for piece in pieces:
                 first_ms = first_ms or (time.perf_counter() - begin) * 1000
-                written += piece
-                yield clean_model_text(piece)
+                yield piece
         timings = {"first_token": first_ms or 0.0, "model": (time.perf_counter() - begin) * 1000}
-        checked = check_statements(question, written, passages, evidence.confidence, timings)
-        yield checked or _as_model(self._refuse(question, evidence), unsupported())
-
-    async def _write(self, messages: list[BaseMessage], passages: int) -> AsyncGenerator[str]:
-        sampling = Sampling(
-            max_tokens=self._sampling.max_tokens,
-            temperature=self._sampling.temperature,
-            seed=self._sampling.seed,
-            stop=self._sampling.stop,
-            grammar=citation_grammar(passages),
-            deadline_s=self._sampling.deadline_s,
+        checked = check_statements(
+            complete_sentences(calls[-1]), context.passages, unsupported=self._options.unsupported
         )
-        agent = create_agent(
-            LocusChatModel(engine=self._engine, sampling=sampling), tools=[], system_prompt=self._system
+        if checked.supported:
+            answer = Answer(
+                asked.question, checked.text, "model", True, checked.citations, evidence.confidence, timings
+            )
+        else:
+            refusal = self._refuse(asked.question, evidence)
+            answer = replace(refusal, mode="model", text=unsupported(), timings_ms=timings)
+        yield await self._kept(answer, asked, evidence, context.passages, calls, context.tool_uses)
+
+    async def _pieces(self, context: QuestionContext, messages: Sequence[BaseMessage]) -> AsyncGenerator[str]:
+        """What the model writes, fit to be shown; passages are numbered in the order they are cited."""
+        stream: TextStream | None = None
+        async with aclosing(run_agent(self._agent, context, messages, self._model)) as events:
+            async for event in events:
+                if isinstance(event, Text):
+                    stream = stream or _shown_text(context.passages)
+                    shown = stream.feed(event.text)
+                elif isinstance(event, Finished | Restarted) and stream is not None:
+                    # After tool calls another text follows; after a restart the same one, from its beginning.
+                    done = isinstance(event, Finished) and not event.tool_calls
+                    shown = stream.finish() + ("" if done else "\n\n")
+                    stream = None
+                else:
+                    continue
+                if shown:
+                    yield shown
+
+    async def _prompt(self, asked: Asked, evidence: Evidence, budget: Budget, calls: list[ModelCall]) -> _Prompt:
+        """Fit history and passages into the context."""
+        turns = asked.history
+        rendered = [render_passage(number, one) for number, one in enumerate(evidence.passages, start=1)]
+        question = unfenced(asked.question[:MAX_QUESTION_CHARS])
+        if asked.search_for and asked.search_for != asked.question:
+            question += f"\n(This means: {unfenced(asked.search_for)})"
+        counts = await self._model.count_tokens([self._system, question, *map(turn_text, turns), *rendered])
+        context = min(self._model.facts.context, budget.tokens_left)
+        answer_tokens = min(self._options.sampling.max_tokens, int(context * ANSWER_SHARE))
+        tools = self._has_tools and budget.calls_left > 1
+        free = context - answer_tokens - counts[0] - counts[1] - TEMPLATE_TOKENS - (TOOL_TOKENS if tools else 0)
+        turn_counts, passage_counts = counts[2 : 2 + len(turns)], counts[2 + len(turns) :]
+        history_budget = max(0, min(self._options.history_tokens, int(free * HISTORY_SHARE)))
+        cut = cut_history(turns, turn_counts, history_budget)
+        summary = await self._summary(turns[:cut], asked, budget, calls)
+        # A summary's tokens are not counted: in prose a token has two letters at the very least.
+        free -= sum(turn_counts[cut:]) + len(summary) // 2
+        passages = fit_passages(evidence.passages, passage_counts, int(free * (1 - TOOL_SHARE)) if tools else free)
+        room = free - sum(passage_counts[: len(passages)]) if tools else 0
+        text = self._template.format(summary=summary, passages=render_passages(passages), question=question)
+        messages: list[BaseMessage] = [
+            HumanMessage(turn_text(turn)) if turn.role == "user" else AIMessage(turn_text(turn)) for turn in turns[cut:]
+        ]
+        return _Prompt([*messages, HumanMessage(text)], passages, room, answer_tokens)
+
+    async def _summary(self, older: Sequence[Turn], asked: Asked, budget: Budget, calls: list[ModelCall]) -> str:
+        """The fenced summary of the older turns; "" where there are none or no call is left for it."""
+        if not older:
+            return ""
+        text = self._summaries.find(older)
+        if text is None and budget.calls_left > 1 and not budget.spent:
+            text, call = await self._summaries.write(
+                self._model, older, user=asked.user, deadline_s=budget.seconds_left * SIDE_CALL_SHARE
+            )
+            calls += [call] if call else []
+        return f"<summary>Earlier in this conversation: {text}</summary>\n\n" if text else ""
+
+    async def _kept(
+        self,
+        answer: Answer,
+        asked: Asked,
+        evidence: Evidence,
+        passages: Sequence[Passage],
+        calls: Sequence[ModelCall],
+        tool_uses: Sequence[ToolUse],
+    ) -> Answer:
+        """The answer, and its card in the store."""
+        if self._cards is None:
+            return answer
+        timings = {**evidence.timings_ms, **answer.timings_ms, "total": (time.monotonic() - asked.begun) * 1000}
+        answer = replace(answer, timings_ms=timings)
+        options = self._options
+        card = AnswerCard(
+            answer,
+            asked.search_for or asked.question,
+            asked.history,
+            asked.scopes,
+            number_passages(passages),
+            settings={
+                "prompt_style": options.style,
+                "unsupported": options.unsupported,
+                "answer_threshold": options.threshold,
+                "max_model_calls": options.limits.model_calls,
+                "question_tokens": options.limits.tokens,
+                "timeout_s": options.limits.seconds,
+                "history_tokens": options.history_tokens,
+                "thinking": options.thinking,
+            },
+            model=self._model.facts,
+            seed=options.sampling.seed,
+            calls=tuple(calls),
+            tool_uses=tuple(tool_uses),
         )
-        async for chunk, _ in agent.astream(cast("Any", {"messages": messages}), stream_mode="messages"):
-            if isinstance(chunk, AIMessageChunk) and chunk.text:
-                yield str(chunk.text)
-
-    def _fitting(self, passages: Sequence[Passage]) -> list[Passage]:
-        """The best passages that fit their share of the context; at least one."""
-        budget = int(self._engine.context * PASSAGE_SHARE) - self._engine.count_tokens(self._system)
-        kept: list[Passage] = []
-        for passage in passages:
-            budget -= self._engine.count_tokens(render_passages([passage]))
-            if budget < 0 and kept:
-                break
-            kept.append(passage)
-        return kept
-
-    def _earlier(self, history: Sequence[Turn]) -> list[BaseMessage]:
-        """The latest turns that fit their share of the context, oldest first."""
-        budget = int(self._engine.context * HISTORY_SHARE)
-        kept: list[BaseMessage] = []
-        for turn in reversed(history):
-            budget -= self._engine.count_tokens(turn.content)
-            if budget < 0:
-                break
-            kept.insert(0, HumanMessage(turn.content) if turn.role == "user" else AIMessage(turn.content))
-        return kept
+        return await keep_card(self._cards, card)
 
 
-def render_passages(passages: Sequence[Passage]) -> str:
-    """Return the passages numbered and fenced; marks that would end a fence are taken out of their text."""
-    fenced = []
-    for number, passage in enumerate(passages, start=1):
-        title = passage.home.title.replace('"', "'").replace("<", "(").replace(">", ")")
-        text = re.sub(r"</?passage\b[^>]*>", " ", without_controls(passage.text), flags=re.IGNORECASE)
-        fenced.append(f'<passage number="{number}" title="{title}">{text}</passage>')
-    return "\n".join(fenced)
+def _shown_text(passages: Sequence[Passage]) -> TextStream:
+    numbering = Numbering()
 
+    def number(given: int) -> int | None:
+        return numbering.number(given) if 1 <= given <= len(passages) else None
 
-def check_statements(
-    question: str, written: str, passages: Sequence[Passage], confidence: float, timings_ms: dict[str, float]
-) -> Answer | None:
-    """Keep the statements their passages support, renumber the citations; None when nothing is left.
-
-    Support is mechanical: at least `SUPPORT` of a statement's words begin like a word of a cited passage.
-    """
-    numbers: dict[int, int] = {}
-    quotes: dict[int, list[str]] = {}
-    kept: list[str] = []
-    for match in _STATEMENT.finditer(clean_model_text(written)):
-        statement = match.group(1).strip(" .\n")
-        cited = [number for number in map(int, _NUMBER.findall(match.group(2))) if 1 <= number <= len(passages)]
-        supporting = [number for number in dict.fromkeys(cited) if supported(statement, passages[number - 1].text)]
-        if not statement or not supporting:
-            continue
-        for number in supporting:
-            numbers.setdefault(number, len(numbers) + 1)
-            quotes.setdefault(number, []).append(_nearest(statement, passages[number - 1]))
-        kept.append(f"{statement} " + " ".join(f"[{numbers[number]}]" for number in supporting) + ".")
-    if not kept:
-        return None
-    citations = []
-    for number, shown in numbers.items():
-        home = passages[number - 1].home
-        citations.append(Citation(shown, home.title, home.source, home.url, " ".join(dict.fromkeys(quotes[number]))))
-    return Answer(question, " ".join(kept), "model", True, tuple(citations), confidence, timings_ms)
-
-
-def supported(statement: str, text: str) -> bool:
-    """True when enough of a statement's words stand in the text; every number in it must."""
-    words = _beginnings(statement)
-    if not set(re.findall(r"\d+", statement)) <= set(re.findall(r"\d+", text)):
-        return False
-    return bool(words) and len(words & _beginnings(text)) >= SUPPORT * len(words)
-
-
-def _beginnings(text: str) -> set[str]:
-    return {word[:6] for word in _WORD.findall(text.lower())}
-
-
-def _nearest(statement: str, passage: Passage) -> str:
-    words = _beginnings(statement)
-    sentences = [sentence.text for sentence in passage.sentences] or [passage.text]
-    return max(sentences, key=lambda sentence: len(words & _beginnings(sentence)))
-
-
-def _as_model(answer: Answer, text: str) -> Answer:
-    """A refusal given in model mode."""
-    return Answer(answer.question, text, "model", answer.answered, answer.citations, answer.confidence)
+    return TextStream(number, hosts=named_hosts(passages))

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bot.agent.cards import AnswerCard, CardStore, keep_card, number_passages
+from bot.agent.citations import cite
 from bot.evidence import Answer, Citation, Evidence, Passage, Sentence
-from bot.messages import Turn
+from bot.ports import Asked
 from bot.texts import refusal
 
 MAX_QUOTES = 4
@@ -119,7 +122,7 @@ def quote_answer(question: str, evidence: Evidence, *, threshold: float) -> Answ
         home = evidence.passages[quote.passage].home
         number = numbers.setdefault((home.source, home.url), len(numbers) + 1)
         if number > len(citations):
-            citations.append(Citation(number, home.title, home.source, home.url, quote.text))
+            citations.append(cite(number, home, quote.text))
         else:
             known = citations[number - 1]
             citations[number - 1] = Citation(
@@ -132,20 +135,40 @@ def quote_answer(question: str, evidence: Evidence, *, threshold: float) -> Answ
 def refuse(question: str, evidence: Evidence) -> Answer:
     """Say that the documents do not say, with the closest documents."""
     homes = list(dict.fromkeys(passage.home for passage in evidence.passages))[:CLOSEST_DOCUMENTS]
-    citations = tuple(
-        Citation(number, home.title, home.source, home.url, "") for number, home in enumerate(homes, start=1)
-    )
+    citations = tuple(cite(number, home, "") for number, home in enumerate(homes, start=1))
     return Answer(question, refusal(len(homes)), "quotes", False, citations, evidence.confidence)
 
 
 class QuotingAnswerer:
-    """Answers by quoting; needs no model."""
+    """Answers by quoting; needs no model. Implements `bot.ports.Answerer`."""
 
-    def __init__(self, *, threshold: float) -> None:
+    def __init__(self, *, threshold: float, cards: CardStore | None = None) -> None:
+        """Set up.
+
+        Args:
+            threshold: Confidence, 0 to 1, below which there is a refusal.
+            cards: Where cards are kept; None keeps none.
+        """
         self._threshold = threshold
+        self._cards = cards
 
-    async def stream(self, question: str, evidence: Evidence, history: Sequence[Turn]) -> AsyncGenerator[str | Answer]:
+    async def rewrite(self, asked: Asked) -> Asked:
+        """Leave the question as it is: retrieval completes follow-ups on its own."""
+        return replace(asked, search_for=asked.question)
+
+    async def stream(self, asked: Asked, evidence: Evidence) -> AsyncGenerator[str | Answer]:
         """Yield the answer's text and the answer; there is nothing to wait for in pieces."""
-        answer = quote_answer(question, evidence, threshold=self._threshold)
+        answer = quote_answer(asked.question, evidence, threshold=self._threshold)
         yield answer.text
+        answer = replace(answer, timings_ms={**evidence.timings_ms, "total": (time.monotonic() - asked.begun) * 1000})
+        if self._cards is not None:
+            card = AnswerCard(
+                answer,
+                asked.search_for or asked.question,
+                asked.history,
+                asked.scopes,
+                number_passages(evidence.passages),
+                {"answer_threshold": self._threshold},
+            )
+            answer = await keep_card(self._cards, card)
         yield answer

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bot.bootstrap import open_application, open_terminal_chat
 from bot.cli.app import dump_json
+from bot.cli.loading import shown_loading
 from bot.cli.render import answer_json, passage_json, print_answer, print_passages
 from bot.hints import question_hint
 from bot.messages import Turn
@@ -17,8 +18,9 @@ from bot.settings import Settings
 
 async def ask_question(settings: Settings, question: str, history: Sequence[Turn], *, as_json: bool) -> None:
     """Answer one question on standard output."""
-    async with open_application(settings) as application:
-        answer = await application.ask(question, history=history)
+    with shown_loading() as loading:
+        async with open_application(settings, loading) as application:
+            answer = await application.ask(question, history=history)
     hint = question_hint(question, answered=answer.answered)
     if hint:
         sys.stderr.write(f"locus: {hint}\n")
@@ -32,7 +34,7 @@ async def search_passages(
     settings: Settings, query: str, limit: int, history: Sequence[Turn], *, as_json: bool
 ) -> None:
     """Print the passages for a query."""
-    async with open_application(settings.model_copy(update={"model": None})) as application:
+    async with open_application(settings.model_copy(update={"model": None, "remote_url": None})) as application:
         evidence = await application.search(query, history=history, top_k=limit)
     if as_json:
         passages = [passage_json(rank, passage) for rank, passage in enumerate(evidence.passages, start=1)]
@@ -43,5 +45,6 @@ async def search_passages(
 
 async def chat_in_terminal(settings: Settings) -> None:
     """Ask and answer until the person leaves."""
-    async with open_terminal_chat(settings) as chat:
-        await chat.run()
+    with shown_loading() as loading:
+        async with open_terminal_chat(settings, loading) as chat:
+            await chat.run()

@@ -7,9 +7,9 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
-from bot.bootstrap import examine
 from bot.checks import Level
 from bot.cli.app import dump_json
+from bot.examination import examine
 from bot.settings import Settings
 
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}

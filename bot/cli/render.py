@@ -22,6 +22,7 @@ def answer_json(answer: Answer) -> dict[str, object]:
         "citations": [citation_json(citation) for citation in answer.citations],
         "confidence": round(answer.confidence, 4),
         "timings_ms": dict(answer.timings_ms),
+        "id": answer.answer_id,
     }
 
 
@@ -66,6 +67,8 @@ def print_answer(console: Console, answer: Answer) -> None:
     """Print an answer with its sources."""
     console.print(Text(answer.text))
     print_sources(console, answer)
+    if answer.answer_id:
+        console.print(Text(f"\nAnswer {answer.answer_id} (locus answer show {answer.answer_id})", style="dim"))
 
 
 def print_passages(console: Console, passages: Sequence[Passage]) -> None:

@@ -62,7 +62,8 @@ def test_ask_json_has_the_promised_fields(folder: Path) -> None:
     )
     answer = json.loads(done.stdout)
 
-    assert ["question", "answer", "mode", "answered", "citations", "confidence", "timings_ms"] == list(answer)
+    fields = ["question", "answer", "mode", "answered", "citations", "confidence", "timings_ms", "id"]
+    assert fields == list(answer)
     assert ("quotes", True) == (answer["mode"], answer["answered"])
     assert ["n", "title", "source", "url", "quote"] == list(answer["citations"][0])
     assert "mapping.md" == answer["citations"][0]["source"]
@@ -268,3 +269,20 @@ def test_a_model_answers_and_a_broken_one_is_named(folder: Path, tmp_path: Path)
     assert (0, "", "model") == (good.returncode, good.stderr, json.loads(good.stdout)["mode"])
     assert (3, 1) == (bad.returncode, bad.stderr.count("\n"))
     assert "is cut off" in bad.stderr
+
+
+def test_an_answer_is_shown_and_replayed_from_its_card(folder: Path) -> None:
+    """`locus ask` prints a handle; with it the card is shown and the same text produced again."""
+    question = "Which mice were crossed to make the BXD strains?"
+    answer = json.loads(locus("ask", question, "--json", "--data-dir", "data", cwd=folder).stdout)
+    printed = locus("ask", question, "--data-dir", "data", cwd=folder).stdout
+    shown = locus("answer", "show", answer["id"], "--data-dir", "data", cwd=folder)
+    card = json.loads(locus("answer", "show", answer["id"], "--json", "--data-dir", "data", cwd=folder).stdout)
+    replayed = locus("answer", "replay", answer["id"], "--data-dir", "data", cwd=folder)
+    unknown = locus("answer", "replay", "../../etc", "--data-dir", "data", cwd=folder)
+
+    assert "locus answer show" in printed
+    assert (0, answer["answer"]) == (shown.returncode, card["answer"]["text"])
+    assert question in shown.stdout
+    assert (0, True) == (replayed.returncode, "The text is identical." in replayed.stdout)
+    assert (4, "") == (unknown.returncode, unknown.stdout)

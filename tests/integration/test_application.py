@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from bot.bootstrap import ingest_sources, open_application
 from bot.errors import BotError, InvalidRequestError, NotFoundError, UnavailableError
 from bot.evidence import Answer, Evidence
 from bot.ingestion import IngestReport
-from bot.messages import Turn
+from bot.ports import Asked
 from bot.settings import Settings
 from tests.documents import LAB, CountingProgress, write_documents
 
@@ -84,7 +84,10 @@ async def test_questions_without_words_and_empty_indexes_are_sentences(settings:
 class _Broken:
     """A model that fails after its first word."""
 
-    async def stream(self, question: str, evidence: Evidence, history: Sequence[Turn]) -> AsyncGenerator[str | Answer]:
+    async def rewrite(self, asked: Asked) -> Asked:
+        return asked
+
+    async def stream(self, asked: Asked, evidence: Evidence) -> AsyncGenerator[str | Answer]:
         yield "The"
         raise UnavailableError("The model has stopped.")
 
