@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -42,6 +43,7 @@ class TerminalChat:
         self._console = console
         self._read = read
         self._notice = notice
+        self._conversation = secrets.token_hex(8)
         self._history: list[Turn] = []
         self._last: Answer | None = None
 
@@ -64,6 +66,7 @@ class TerminalChat:
     async def _handle(self, line: str) -> None:
         if line == "/new":
             self._history.clear()
+            self._conversation = secrets.token_hex(8)
             self._last = None
             self._console.print("[dim]A new conversation.[/dim]")
         elif line == "/quotes":
@@ -80,7 +83,9 @@ class TerminalChat:
         written = ""
         answer: Answer | None = None
         history = tuple(self._history)
-        async with aclosing(self._application.stream(question, history=history)) as pieces:
+        async with aclosing(
+            self._application.stream(question, history=history, conversation=self._conversation)
+        ) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Answer):
                     answer = piece

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import statistics
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -88,19 +89,38 @@ async def open_application(settings: Settings, loading: Loading = _untold) -> As
         StorageError: If the index is damaged or was made with other settings.
     """
     async with AsyncExitStack() as stack:
+        # The model loads in its own process while the index is opened here.
+        models = await stack.enter_async_context(AsyncExitStack())
+        opening = asyncio.create_task(models.enter_async_context(open_language_model(settings, loading)))
+        stack.push_async_callback(_abandon, opening)
+        if settings.model is not None or settings.remote_url is not None:
+            stack.push_async_callback(_abandon, asyncio.create_task(asyncio.to_thread(_import_agent)))
         index = await stack.enter_async_context(open_index(settings))
         aliases = await asyncio.to_thread(load_aliases, settings.gene_aliases)
         retriever = HybridRetriever(index, aliases)
         stack.push_async_callback(asyncio.to_thread, retriever.close)
         cards = CardStore(settings.data_dir / ANSWERS_FOLDER, limit=settings.answers_kept)
         quoting = QuotingAnswerer(threshold=settings.answer_threshold, cards=cards)
-        model = await stack.enter_async_context(open_language_model(settings, loading))
+        model = await opening
         answerer: Answerer = quoting
         if model is not None:
             answerer = await asyncio.to_thread(_model_answerer, settings, model, retriever, cards)
         yield Application(
             retriever, _IndexStatus(index), answerer, quoting, top_k=settings.top_k, cards=cards, model=model
         )
+
+
+async def _abandon(task: asyncio.Task[object]) -> None:
+    """End a task that is no longer wanted; nothing happens to one that is done."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, BotError):
+        await task
+
+
+def _import_agent() -> None:
+    """Import LangChain, which takes a second; where it is missing, `_model_answerer` says so."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("bot.agent.model_answers")
 
 
 def _model_answerer(settings: Settings, model: LanguageModel, retriever: Retriever, cards: CardStore) -> Answerer:

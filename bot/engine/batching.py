@@ -13,72 +13,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bot.engine.batch import Tokens
-from bot.engine.cache import CachedSequence, SequenceCache
+from bot.engine.cache import SequenceCache
+from bot.engine.jobs import Job, JobEvent, Load
 from bot.engine.llama import LlamaContext
 from bot.engine.pace import Pace
-from bot.engine.sampler import Sampler, TokenGrammar
+from bot.engine.sampler import Sampler
 from bot.engine.turns import TurnQueue
-from bot.engine.writer import TextWriter
-from bot.errors import BotError, BusyError, InvalidRequestError, UnavailableError
-from bot.generation import Finished, FinishReason, GenerationEvent, Sampling, Usage, Waiting
+from bot.errors import BusyError, InvalidRequestError, UnavailableError
+from bot.generation import Finished, FinishReason, Usage, Waiting
 
 logger = logging.getLogger(__name__)
 
-JobEvent = GenerationEvent | BotError
 Emit = Callable[[list[tuple[int, JobEvent]]], None]
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """A request in the engine.
-
-    Attributes:
-        number: The caller's name for it.
-        user: Whose turn it counts as.
-        conversation: Key of its cached prompt, or "".
-        prompt: Tokens; at least one.
-        sampling: Without None.
-        grammar: What the text must look like.
-        writer: Makes text of the tokens.
-        deadline: Monotonic seconds at which it ends.
-        dropped_turns: Turns left out of the prompt, told at the end.
-    """
-
-    number: int
-    user: str
-    conversation: str
-    prompt: Tokens
-    sampling: Sampling
-    grammar: TokenGrammar | None
-    writer: TextWriter
-    deadline: float
-    dropped_turns: int = 0
-    sequence: CachedSequence | None = None
-    sampler: Sampler | None = None
-    admitted: float = 0.0
-    cached: int = 0
-    new_tokens: int = 0
-    next_token: int = 0
-    logits_at: int = -1
-    told_ahead: int = -1
-
-    @property
-    def missing(self) -> int:
-        """Tokens of the prompt that are not computed yet."""
-        return max(0, len(self.prompt) - (self.sequence.computed if self.sequence else 0))
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What the loop is doing; for tests, the doctor and metrics."""
-
-    running: int = 0
-    waiting: int = 0
-    cells_used: int = 0
-    cells: int = 0
-    kept: int = 0
-    decodes: int = 0
 
 
 @dataclass(slots=True)
@@ -98,7 +44,7 @@ class BatchingLoop:
         Args:
             context: Loaded; closed by its owner after `run` has returned.
             parallel: Most requests that run at once.
-            queue_length: Most requests that wait.
+            queue_length: Most requests that wait beyond those that run.
             emit: Called in the owner thread with the events of one round.
         """
         self._context = context
@@ -167,7 +113,8 @@ class BatchingLoop:
                 self._forget(item)
 
     def _accept(self, job: Job) -> None:
-        if self._queue.full:
+        # Requests that come together find the queue before they find the free places.
+        if len(self._running) + len(self._queue) >= self._parallel + self._queue.limit:
             self._say(job, BusyError(f"{len(self._queue)} questions wait for the model: try again in a minute."))
         elif len(job.prompt) + job.sampling.max_tokens > self._context.cells:
             self._say(

@@ -108,12 +108,13 @@ class SequenceCache:
     def _take_over(
         self, source: CachedSequence, prompt: Tokens, shared: int, needed: int, conversation: str
     ) -> CachedSequence | None:
-        tail = source.computed - shared
-        if not self._make_room(needed - tail, keep=source, numbers=0):
-            return None
-        if tail:
+        # Cut first: only then it shows how many cells that frees, for others may share its end.
+        if source.computed > shared:
             self._context.cut_sequence(source.number, shared)
-        self._ledger.cut(source.number, shared)
+            self._ledger.cut(source.number, shared)
+            source.computed = shared
+        if not self._make_room(needed, keep=source, numbers=0):
+            return None
         self._held.remove(source)
         return self._hold(source.number, prompt, shared, needed, conversation)
 

@@ -16,12 +16,13 @@ import time
 from collections.abc import Sequence
 
 from bot.engine import frames
-from bot.engine.batching import BatchingLoop, JobEvent
+from bot.engine.batching import BatchingLoop
 from bot.engine.frames import HEAD, MAX_FRAME_BYTES, Frame
+from bot.engine.jobs import JobEvent
 from bot.engine.loaded import LoadedModel, load_model, warm
 from bot.engine.options import OPTIONS, EngineOptions
 from bot.engine.sandbox import confine, die_with_parent
-from bot.errors import BotError
+from bot.errors import BotError, InvalidRequestError
 
 PROGRESS_EVERY_S = 0.1
 
@@ -88,6 +89,9 @@ class ModelProcess:
                 job = model.job(number, frames.unpack_request(frame["request"]), float(str(frame["deadline_s"])))
             except BotError as error:
                 self._emit([(number, error)])
+            except (ValueError, RecursionError) as error:
+                wrong = str(error).partition("\n")[0]
+                self._emit([(number, InvalidRequestError(f"The request cannot be put to the model: {wrong}."))])
             else:
                 loop.submit(job)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bot.engine import frames
-from bot.engine.frames import HEAD, Frame
+from bot.engine.frames import HEAD, MAX_FRAME_BYTES, Frame
 from bot.engine.options import OPTIONS, EngineOptions
 from bot.engine.sandbox import clean_environment
 from bot.errors import SettingsError, UnavailableError
@@ -54,7 +54,10 @@ class ModelLink:
         """Return the next frame, or None when the child is gone."""
         try:
             head = await self._reader.readexactly(HEAD.size)
-            return frames.decode(await self._reader.readexactly(int(HEAD.unpack(head)[0])))
+            size = int(HEAD.unpack(head)[0])
+            if size > MAX_FRAME_BYTES:
+                raise UnavailableError("The model's process sent something that cannot be read.")
+            return frames.decode(await self._reader.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 
@@ -95,9 +98,15 @@ class ModelLink:
 
     async def _listen_to_errors(self) -> None:
         assert self._process.stderr is not None  # noqa: S101
-        async for line in self._process.stderr:
+        while True:
+            try:
+                line = await self._process.stderr.readline()
+            except ValueError:
+                continue  # longer than the reader keeps, and dropped by it
+            if not line:
+                return
             text = line.decode("utf-8", "replace").strip()
-            if text:
+            if text and "[0x" not in text:  # the trace of addresses after a failed assertion
                 self._last_words.append(text[:300])
                 logger.debug("model process: %s", text)
 
@@ -120,12 +129,14 @@ async def start_child(options: EngineOptions, progress: Callable[[float], None])
             pass_fds=(theirs.fileno(),), env=clean_environment(os.environ), cwd=str(Path(options.path).anchor or "/"),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-    except BaseException:
+    except BaseException as error:
         ours.close()
+        if isinstance(error, OSError):
+            raise UnavailableError(f"The model's process cannot be started ({error.strerror}).") from error
         raise
     finally:
         theirs.close()
-    link = ModelLink(process, *await asyncio.open_connection(sock=ours, limit=frames.MAX_FRAME_BYTES))
+    link = ModelLink(process, *await asyncio.open_connection(sock=ours, limit=MAX_FRAME_BYTES))
     try:
         link.send({"do": "load", "options": OPTIONS.dump_python(options, mode="json")})
         link.facts = await _loaded(link, options, progress)

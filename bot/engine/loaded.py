@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from bot.engine.batching import Job
 from bot.engine.devices import free_memory, installed_gpu_devices
 from bot.engine.grammars import token_grammar
+from bot.engine.jobs import Job
 from bot.engine.llama import LlamaContext, LoadOptions
 from bot.engine.memory import MemoryPlan, kv_bytes_per_cell, plan_memory
 from bot.engine.model_file import ModelCard, model_card

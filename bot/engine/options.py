@@ -18,7 +18,7 @@ class EngineOptions:
         context: Tokens of prompt and answer of one request.
         cache_tokens: Tokens of all requests and kept conversations together; 0 chooses from `context` and memory.
         parallel: Requests that run at once, 1 to 64.
-        queue_length: Requests that may wait.
+        queue_length: Requests that may wait beyond those that run.
         threads: CPU threads; 0 means one per core.
         gpu_layers: Layers on GPUs, or "auto" for as many as fit.
         tensor_split: Share of each GPU, in any unit; () means by their free memory.

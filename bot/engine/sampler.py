@@ -41,7 +41,7 @@ class Sampler:
 
         Args:
             context: The model it samples from; must outlive the sampler.
-            sampling: Without None (see `bot.engine.defaults`).
+            sampling: Without None (see `bot.engine.loaded.resolve`).
             grammar: What the text must look like.
 
         Raises:
@@ -85,6 +85,8 @@ class Sampler:
         if grammar_first:
             lib.llama_sampler_apply(self._grammar, ctypes.byref(array))
         lib.llama_sampler_apply(self._chain, ctypes.byref(array))
+        if array.selected < 0:
+            return -1, False
         chosen = array.data[array.selected]
         return int(chosen.id), bool(chosen.logit != float("-inf"))
 

@@ -15,6 +15,7 @@ import platform
 import struct
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 _KEPT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 _KEPT_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "HIP_", "HSA_", "ROCR_", "GGML_", "OMP_", "GOMP_")
@@ -23,17 +24,18 @@ _ARCHES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CALLS = {
     "x86_64": {
         "socket": 41, "execve": 59, "execveat": 322, "ptrace": 101, "process_vm_writev": 311, "io_uring_setup": 425,
-        "arch_prctl": 158,
+        "seccomp": 317, "arch_prctl": 158,
     },
     "aarch64": {"socket": 198, "execve": 221, "execveat": 281, "ptrace": 117, "process_vm_writev": 271,
-                "io_uring_setup": 425},
+                "io_uring_setup": 425, "seccomp": 277},
 }  # fmt: skip
 _AF_UNIX = 1
 _ARCH_REQ_XCOMP_PERM = 0x1023
 _ALLOW, _ERRNO_EPERM = 0x7FFF0000, 0x00050001
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _NR, _ARCH, _FIRST_ARGUMENT = 0, 4, 16
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 1, 38, 22, 2
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_SECCOMP_SET_MODE_FILTER, _ALL_THREADS = 1, 1  # SECCOMP_FILTER_FLAG_TSYNC
 _SIGKILL = 9
 
 # linux/landlock.h: write_file, remove_*, make_* (bits 1, 4 to 12) and truncate (14).
@@ -46,7 +48,8 @@ _WRITE_FILE = 1 << 1
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables the model's process needs; no settings, tokens or proxies are among them."""
     return {name: value for name, value in environment.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)} | {
-        "PYTHONDONTWRITEBYTECODE": "1"
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",  # numpy's library would start a thread before the process is confined
     }
 
 
@@ -54,6 +57,14 @@ def die_with_parent() -> None:
     """Ask the kernel to end this process when its parent ends."""
     if sys.platform == "linux":
         _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+
+
+def has_amx() -> bool:
+    """True when the processor has matrix tiles."""
+    try:
+        return "amx_tile" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def confine(*, amx: bool = True) -> dict[str, bool]:
@@ -68,7 +79,9 @@ def confine(*, amx: bool = True) -> dict[str, bool]:
     if sys.platform != "linux":
         return {"network": False, "writing": False}
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    return {"writing": _forbid_writing(), "network": forbid_calls(amx=amx)}
+    # Landlock confines the calling thread and those it starts.
+    alone = len(os.listdir("/proc/self/task")) == 1
+    return {"writing": _forbid_writing() and alone, "network": forbid_calls(amx=amx)}
 
 
 def forbid_calls(*, amx: bool, network: bool = False, programs: bool = False) -> bool:
@@ -110,7 +123,9 @@ def forbid_calls(*, amx: bool, network: bool = False, programs: bool = False) ->
     code.append((_RETURN, 0, 0, _ALLOW))
     program = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *line) for line in code))
     head = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(code), ctypes.addressof(program)))
-    return _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(head)) == 0
+    libc = ctypes.CDLL(None, use_errno=True)
+    filtered = libc.syscall(calls["seccomp"], _SECCOMP_SET_MODE_FILTER, _ALL_THREADS, ctypes.byref(head))
+    return bool(filtered == 0)
 
 
 def _forbid_writing() -> bool:
@@ -133,7 +148,7 @@ def _forbid_writing() -> bool:
     return bool(done)
 
 
-def _prctl(option: int, value: int, third: int = 0) -> int:
+def _prctl(option: int, value: int) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     unsigned = ctypes.c_ulong
-    return int(libc.prctl(option, unsigned(value), unsigned(third), unsigned(0), unsigned(0)))
+    return int(libc.prctl(option, unsigned(value), unsigned(0), unsigned(0), unsigned(0)))

@@ -13,14 +13,16 @@ import itertools
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bot.engine import frames
 from bot.engine.frames import Frame
 from bot.engine.link import ChildDiedError, ModelLink, start_child
 from bot.engine.options import EngineOptions
+from bot.engine.pending import Pending
 from bot.engine.pins import check_pin
+from bot.engine.sandbox import has_amx
 from bot.errors import BotError, UnavailableError
 from bot.generation import Finished, GenerationEvent, GenerationRequest, ModelFacts, Restarted, Text, Thought
 
@@ -30,18 +32,6 @@ PAUSES_S = (0.0, 1.0, 2.0, 5.0, 15.0, 60.0)  # before the first, second, ... res
 STABLE_S = 120.0  # of life after which a death counts as the first again
 PING_EVERY_S = 2.0
 DEADLINE_GRACE_S = 10.0  # beyond a request's deadline before the child counts as hanging
-_AMX_FLAG = "amx_tile"
-
-
-@dataclass(slots=True, eq=False)
-class _Pending:
-    """A request under way."""
-
-    request: GenerationRequest
-    deadline: float
-    events: asyncio.Queue[GenerationEvent | BotError] = field(default_factory=asyncio.Queue)
-    asked: int = 0
-    spoke: bool = False
 
 
 class LocalModel:
@@ -52,7 +42,7 @@ class LocalModel:
         self._pins_file = pins_file
         self._hang_s = hang_s
         self._numbers = itertools.count(1)
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, Pending] = {}
         self._counts: dict[int, asyncio.Future[list[int]]] = {}
         self._link: ModelLink | None = None
         self._task: asyncio.Task[None] | None = None
@@ -87,7 +77,7 @@ class LocalModel:
         """Yield the events of one generation."""
         self._refuse_when_down()
         number = next(self._numbers)
-        pending = _Pending(request, time.monotonic() + request.deadline_s)
+        pending = Pending(request, time.monotonic() + request.deadline_s)
         self._pending[number] = pending
         self._ask(number, pending)
         try:
@@ -103,27 +93,25 @@ class LocalModel:
                 if isinstance(event, Finished):
                     return
         finally:
-            del self._pending[number]
-            if self._link is not None:
+            if self._pending.pop(number, None) is not None and self._link is not None:
                 self._link.send({"do": "cancel", "id": number})
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text."""
         self._refuse_when_down()
-        if self._link is None:
-            async with asyncio.timeout(self._hang_s):
-                await self._ready_again.wait()
         number = next(self._numbers)
-        self._counts[number] = asyncio.get_running_loop().create_future()
-        if self._link is not None:
-            self._link.send({"do": "count", "id": number, "texts": list(texts)})
         try:
             async with asyncio.timeout(self._hang_s):
+                if self._link is None:
+                    await self._ready_again.wait()
+                self._counts[number] = asyncio.get_running_loop().create_future()
+                if self._link is not None:
+                    self._link.send({"do": "count", "id": number, "texts": list(texts)})
                 return await self._counts[number]
         except TimeoutError:
             raise UnavailableError("The model did not answer in time: try again.") from None
         finally:
-            del self._counts[number]
+            self._counts.pop(number, None)
 
     async def close(self) -> None:
         """End the child and everything that waits for it."""
@@ -187,7 +175,7 @@ class LocalModel:
             await asyncio.sleep(pause)
             try:
                 return await self._spawn(lambda _share: None)
-            except BotError as error:
+            except (BotError, OSError) as error:
                 self._failures += 1
                 logger.error("the model cannot be started again: %s", error)
 
@@ -199,6 +187,9 @@ class LocalModel:
             while (frame := await link.receive()) is not None:
                 self._beat = time.monotonic()
                 self._hear(frame, link)
+        except (BotError, ValueError, TypeError, LookupError) as error:
+            # It reads files of strangers and may say anything; it is ended by who called.
+            logger.error("the model's process said what cannot be understood: %s", error)
         finally:
             watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -225,6 +216,8 @@ class LocalModel:
                     heard = frames.unpack_event(event)
                     pending.spoke = pending.spoke or isinstance(heard, Text | Thought)
                     pending.events.put_nowait(heard)
+                    if isinstance(heard, Finished | BotError):
+                        del self._pending[number]  # however slowly it is read, the process owes it nothing more
         elif frame["is"] == "pong":
             if isinstance(frame["load"], dict):
                 self.load = frame["load"]
@@ -236,7 +229,7 @@ class LocalModel:
             if future is not None and not future.done():
                 future.set_result(frame["counts"])
 
-    def _ask(self, number: int, pending: _Pending) -> None:
+    def _ask(self, number: int, pending: Pending) -> None:
         if self._link is None:
             return  # asked when the child is back
         pending.asked += 1
@@ -246,9 +239,9 @@ class LocalModel:
         )
 
     def _give_up_on_the_twice_asked(self) -> None:
-        for pending in self._pending.values():
-            if pending.asked >= 2:
-                pending.events.put_nowait(UnavailableError("The model failed twice with this question."))
+        for number in [number for number, pending in self._pending.items() if pending.asked >= 2]:
+            failed = UnavailableError("The model failed twice with this question: ask it another way.")
+            self._pending.pop(number).events.put_nowait(failed)
 
     def _refuse_when_down(self) -> None:
         if self._closed:
@@ -265,21 +258,15 @@ class LocalModel:
     def _fail_all(self, error: BotError) -> None:
         for pending in self._pending.values():
             pending.events.put_nowait(error)
+        self._pending.clear()
 
     def _without_amx(self) -> bool:
         """Stop using the processor's matrix tiles; False where they are not used anyway."""
-        if not self._options.amx or not _has_amx():
+        if not self._options.amx or not has_amx():
             return False
         self._options = replace(self._options, amx=False)
         logger.warning("the model's process crashed; it is started again without the processor's matrix tiles (AMX)")
         return True
-
-
-def _has_amx() -> bool:
-    try:
-        return _AMX_FLAG in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
 
 
 async def open_model(

@@ -143,7 +143,12 @@ class ToolFormat:
             named = _NAMED.match(text, position)
             if not named and text[position] not in "{[":
                 break
-            value, position = self._value(text, named.end() if named else position)
+            try:
+                value, position = self._value(text, named.end() if named else position)
+            except InvalidRequestError:
+                if found:  # cut off at the length limit: the calls before it stand
+                    return
+                raise
             if named:
                 found += 1
                 yield named.group(1), value
@@ -240,9 +245,11 @@ _DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)
 
 
 def _arguments(rules: GrammarRules, tool: ToolSpec) -> str:
-    if not any(key in tool.parameters for key in ("properties", "additionalProperties", "$ref", "anyOf", "allOf")):
+    schema = tool.parameters
+    composed = any(key in schema for key in ("additionalProperties", "$ref", "anyOf", "allOf"))
+    if not composed and not schema.get("properties"):
         return '"{}"'
-    return rules.value({"type": "object", **tool.parameters}, tool.parameters)
+    return rules.value({"type": "object", **schema}, schema)
 
 
 def _begun(text: str) -> str:

@@ -33,6 +33,8 @@ from typing_extensions import TypedDict
 from bot.agent.chat_model import LocusChatModel
 from bot.agent.messages import AnswerChunk
 from bot.agent.model_loop import LoopThread
+from bot.engine.options import EngineOptions
+from bot.engine.supervisor import LocalModel, open_model
 from bot.errors import BotError, BusyError, InvalidRequestError, UnavailableError
 from bot.generation import (
     ChatMessage,
@@ -48,6 +50,7 @@ from bot.generation import (
     Waiting,
 )
 from bot.ports import LanguageModel
+from tests.gguf_models import write_random_gguf
 from tests.port_models import PortModel, finished, obliging, saying, talking
 
 # What a model of random weights cannot do, however tightly its output is constrained. Every other standard test runs on
@@ -58,6 +61,7 @@ NEEDS_INTELLIGENCE = {
     "test_bind_runnables_as_tools": "the style must be filled in with something",
     "test_agent_loop": "the model must decide by itself to call the tool",
     "test_unicode_tool_call_integration": "the name must be copied from the question",
+    "test_tool_calling_with_no_arguments": "the model must call the tool once and then stop",
     "test_json_mode": "the names of the fields stand in the question only",
 }
 
@@ -65,12 +69,32 @@ NEEDS_INTELLIGENCE = {
 beta = pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
 
 
-@pytest.fixture(params=["scripted"])
+@pytest.fixture(scope="module")
+def engine_loop() -> Iterator[LoopThread]:
+    """The event loop the engine lives in."""
+    thread = LoopThread()
+    yield thread
+    thread.close()
+
+
+@pytest.fixture(scope="module")
+def engine(engine_loop: LoopThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanguageModel]:
+    """llama.cpp with random weights."""
+    path = write_random_gguf(tmp_path_factory.mktemp("model") / "random.gguf")
+    model = engine_loop.run(open_model(EngineOptions(path, context=4096, parallel=4)))
+    yield model
+    engine_loop.run(model.close())
+
+
+@pytest.fixture(params=["scripted", "random"])
 def language_model(request: pytest.FixtureRequest) -> LanguageModel:
     """The models the standard tests run on; on "random", one of random weights, those run that need no intelligence."""
     name = getattr(request.node, "originalname", "")
-    if request.param == "random" and name in NEEDS_INTELLIGENCE:
-        pytest.skip(f"needs intelligence: {NEEDS_INTELLIGENCE[name]}")
+    if request.param == "random":
+        if name in NEEDS_INTELLIGENCE:
+            pytest.skip(f"needs intelligence: {NEEDS_INTELLIGENCE[name]}")
+        engine: LanguageModel = request.getfixturevalue("engine")
+        return engine
     return PortModel(obliging)
 
 
@@ -94,8 +118,9 @@ class TestStandardIntegration(ChatModelIntegrationTests):
     _language_model: LanguageModel
 
     @pytest.fixture(autouse=True)
-    def _take_model(self, language_model: LanguageModel) -> None:
+    def _take_model(self, language_model: LanguageModel, engine_loop: LoopThread) -> None:
         self._language_model = language_model
+        self._loop = engine_loop.loop if isinstance(language_model, LocalModel) else None
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -103,7 +128,7 @@ class TestStandardIntegration(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"model": self._language_model}
+        return {"model": self._language_model, "loop": self._loop}
 
     @property
     def supports_json_mode(self) -> bool:
@@ -119,7 +144,7 @@ class TestStandardIntegration(ChatModelIntegrationTests):
 
     def invoke_with_cache_read_input(self, *, stream: bool = False) -> AIMessage:
         """Ask the same twice in one conversation, so that the prompt is cached the second time."""
-        chat = LocusChatModel(model=self._language_model, conversation="c1")
+        chat = LocusChatModel(model=self._language_model, conversation="c1", loop=self._loop)
         chat.invoke("Hello")
         if not stream:
             return chat.invoke("Hello")

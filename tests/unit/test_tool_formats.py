@@ -356,3 +356,12 @@ def test_a_description_names_every_tool_and_shows_the_form(tool_format: ToolForm
     described = tool_format.describe(TOOLS)
     assert [] == [tool.name for tool in TOOLS if json.dumps(tool.name) not in described]
     assert tool_format.example() in described
+
+
+@pytest.mark.parametrize("layout", [HERMES, LLAMA, MISTRAL_NAMED])
+def test_calls_before_one_that_was_cut_off_stand(layout: ToolFormat) -> None:
+    """At the length limit only the last call is lost."""
+    count = ToolSpec("count", "Counts.", {"type": "object", "properties": {"group": {"type": "string"}}})
+    whole = layout.render([ToolCall("", "count", {"group": "BXD"})])
+
+    assert ["count"] == [call.name for call in layout.parse(f"{whole}\n{whole[: len(whole) * 2 // 3]}", [count])]
