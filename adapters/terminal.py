@@ -102,9 +102,9 @@ class TerminalChat:
             self._console.print(Text(answer.text), end="")
         self._console.print()
         self._print_sources(answer)
-        hint = question_hint(question, answered=answer.answered)
-        if hint:
-            self._console.print(f"\n[dim]{hint}[/dim]")
+        for hint in (answer.note, question_hint(question, answered=answer.answered)):
+            if hint:
+                self._console.print(f"\n[dim]{hint}[/dim]")
         self._last = answer
         self._history += [Turn("user", question), Turn("assistant", answer.text)]
         del self._history[:-HISTORY_TURNS]

@@ -10,7 +10,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import fit, ingest, quality, search, start
+from benchmarks import engine, fit, ingest, quality, search, start
 from benchmarks.process import LOCUS, run_process
 from benchmarks.report import Report
 from knowledge.catalogue import Catalogue
@@ -22,29 +22,37 @@ BENCHMARKS = {
     "start": start.run,
     "fit": fit.run,
 }
+ENGINE = "engine"  # needs no corpus
 DEFAULT = ("ingest", "quality", "search", "start")
 NEED_INDEX = frozenset({"quality", "search", "start", "fit"})
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 
 
 def main() -> int:
-    """Run the benchmarks named on the command line, all but `fit` by default."""
+    """Run the benchmarks named on the command line, all but `engine` and `fit` by default."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which; all but `fit` by default")
+    parser.add_argument(
+        "names", nargs="*", choices=[*BENCHMARKS, ENGINE, []], help="which; all but `engine` and `fit` by default"
+    )
     parser.add_argument("--corpus", type=Path, default=Path(os.environ.get("LOCUS_BENCH_CORPUS") or BESIDE / "corpus"))
     parser.add_argument("--questions", type=Path, default=BESIDE / "eval" / "dev_qa.jsonl")
     parser.add_argument("--data-dir", type=Path, help="keep the index of the corpus here, or use the one that is")
+    engine.add_options(parser)
     options = parser.parse_args()
     report = Report()
+    chosen = options.names or DEFAULT
     report.line(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    names = ("onnxruntime", "chromadb", "tantivy", "tokenizers")
+    names = ("llama-cpp-python",) if set(chosen) == {ENGINE} else ("onnxruntime", "chromadb", "tantivy", "tokenizers")
     report.line(", ".join(f"{name} {version(name)}" for name in names))
-    if not options.corpus.is_dir():
+    if set(chosen) != {ENGINE} and not options.corpus.is_dir():
         report.line(f"Skipped: there is no corpus at {options.corpus}; name a copy of gn-docs with --corpus.")
         return 1
     with tempfile.TemporaryDirectory(prefix="locus-bench-") as temporary:
         data_dir = options.data_dir or Path(temporary) / "data"
-        for name in options.names or DEFAULT:
+        for name in chosen:
+            if name == ENGINE:
+                engine.run(report, options, Path(temporary))
+                continue
             if name in NEED_INDEX and not has_index(data_dir):
                 done = run_process(LOCUS, "ingest", options.corpus.resolve(), "--data-dir", data_dir)
                 report.line(done.output.strip().replace(str(options.corpus.resolve()), "corpus"))

@@ -110,6 +110,7 @@ class Answer:
         confidence: As in `Evidence`.
         timings_ms: Milliseconds by stage, "total" among them.
         answer_id: Handle of the answer's card, or "" where none was kept.
+        note: One sentence on how it came about that a person should know, or "".
     """
 
     question: str
@@ -120,3 +121,4 @@ class Answer:
     confidence: float
     timings_ms: dict[str, float] = field(default_factory=dict)
     answer_id: str = ""
+    note: str = ""

@@ -79,3 +79,9 @@ def quoting_only() -> str:
 def loading_model(share: float) -> str:
     """While a model's weights are read; `share` is 0 to 1."""
     return f"Loading the model, {share:.0%} …"
+
+
+def forgotten_turns(count: int) -> str:
+    """The conversation did not fit into what the model reads."""
+    messages = "message was" if count == 1 else f"{count} messages were"
+    return f"The conversation is longer than the model can read: its first {messages} left out."

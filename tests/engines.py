@@ -1,4 +1,4 @@
-"""The engine in one process, for tests: models that write what they are told, and a context that says what it computes."""
+"""The engine in one process, for tests: models that write what they are told, a context that says what it computes."""
 
 from __future__ import annotations
 
@@ -92,17 +92,20 @@ class WatchedContext(LlamaContext):
 
     Attributes:
         rounds: For each decode, the number of tokens of each sequence.
+        tokens: For each decode, its tokens.
         before: Called before a decode with its number, 0 for the first.
     """
 
     def __init__(self, path: Path, *, cells: int = 2048, sequences: int = 16, batch: int = 512) -> None:
         super().__init__(LoadOptions(path, cells=cells, sequences=sequences, batch=batch))
         self.rounds: list[Counter[int]] = []
+        self.tokens: list[list[int]] = []
         self.before: Callable[[int], None] = lambda _number: None
 
     def decode(self) -> int:
         """Compute the batch."""
         self.rounds.append(Counter(self.batch.struct.seq_id[index][0] for index in range(self.batch.filled)))
+        self.tokens.append(self.batch.struct.token[: self.batch.filled])
         self.before(len(self.rounds) - 1)
         return super().decode()
 

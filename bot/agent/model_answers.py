@@ -31,7 +31,7 @@ from bot.evidence import Answer, Evidence, Passage
 from bot.generation import Finished, Restarted, Sampling, Text
 from bot.messages import Turn
 from bot.ports import MAX_QUESTION_CHARS, Asked, LanguageModel, ModelCall, Retriever
-from bot.texts import unsupported
+from bot.texts import forgotten_turns, unsupported
 
 TEMPLATE_TOKENS = 64  # for the marks a chat template puts around messages, and the question's own words around it
 TOOL_TOKENS = 300  # for the descriptions of tools, the words a template puts around them, and the calls
@@ -74,6 +74,7 @@ class _Prompt:
     passages: list[Passage]
     room: int
     answer_tokens: int
+    forgotten: int
 
 
 class ModelAnswerer:
@@ -168,6 +169,9 @@ class ModelAnswerer:
         else:
             refusal = self._refuse(asked.question, evidence)
             answer = replace(refusal, mode="model", text=unsupported(), timings_ms=timings)
+        forgotten = prompt.forgotten + (calls[-1].finished.dropped_turns if calls[-1].finished else 0)
+        if forgotten:
+            answer = replace(answer, note=forgotten_turns(forgotten))
         yield await self._kept(answer, asked, evidence, context.passages, calls, context.tool_uses)
 
     async def _pieces(self, context: QuestionContext, messages: Sequence[BaseMessage]) -> AsyncGenerator[str]:
@@ -212,7 +216,8 @@ class ModelAnswerer:
         messages: list[BaseMessage] = [
             HumanMessage(turn_text(turn)) if turn.role == "user" else AIMessage(turn_text(turn)) for turn in turns[cut:]
         ]
-        return _Prompt([*messages, HumanMessage(text)], passages, room, answer_tokens)
+        forgotten = cut if not summary else 0
+        return _Prompt([*messages, HumanMessage(text)], passages, room, answer_tokens, forgotten)
 
     async def _summary(self, older: Sequence[Turn], asked: Asked, budget: Budget, calls: list[ModelCall]) -> str:
         """The fenced summary of the older turns; "" where there are none or no call is left for it."""

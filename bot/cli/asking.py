@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -14,6 +16,9 @@ from bot.cli.render import answer_json, passage_json, print_answer, print_passag
 from bot.hints import question_hint
 from bot.messages import Turn
 from bot.settings import Settings
+from bot.texts import quoting_only
+
+TOLD_FILE = "told-no-model"  # in the data folder
 
 
 async def ask_question(settings: Settings, question: str, history: Sequence[Turn], *, as_json: bool) -> None:
@@ -21,6 +26,8 @@ async def ask_question(settings: Settings, question: str, history: Sequence[Turn
     with shown_loading() as loading:
         async with open_application(settings, loading) as application:
             answer = await application.ask(question, history=history)
+    if settings.model is None and settings.remote_url is None:
+        tell_once(settings.data_dir)
     hint = question_hint(question, answered=answer.answered)
     if hint:
         sys.stderr.write(f"locus: {hint}\n")
@@ -28,6 +35,15 @@ async def ask_question(settings: Settings, question: str, history: Sequence[Turn
         sys.stdout.write(dump_json(answer_json(answer)) + "\n")
     else:
         print_answer(Console(highlight=False), answer)
+
+
+def tell_once(data_dir: Path) -> None:
+    """Say on standard error that no model is set, the first time in a data folder."""
+    told = data_dir / TOLD_FILE
+    if not told.exists():
+        with contextlib.suppress(OSError):
+            told.touch()
+        sys.stderr.write(f"locus: {quoting_only()}\n")
 
 
 async def search_passages(

@@ -23,6 +23,7 @@ def answer_json(answer: Answer) -> dict[str, object]:
         "confidence": round(answer.confidence, 4),
         "timings_ms": dict(answer.timings_ms),
         "id": answer.answer_id,
+        "note": answer.note,
     }
 
 
@@ -67,6 +68,8 @@ def print_answer(console: Console, answer: Answer) -> None:
     """Print an answer with its sources."""
     console.print(Text(answer.text))
     print_sources(console, answer)
+    if answer.note:
+        console.print(Text(f"\n{answer.note}", style="dim"))
     if answer.answer_id:
         console.print(Text(f"\nAnswer {answer.answer_id} (locus answer show {answer.answer_id})", style="dim"))
 

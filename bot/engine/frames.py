@@ -40,7 +40,7 @@ def decode(data: bytes) -> Frame:
     """
     try:
         frame = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnavailableError("The model's process sent something that cannot be read.") from error
     if not isinstance(frame, dict):
         raise UnavailableError("The model's process sent something that cannot be read.")

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from bot.engine.devices import free_memory, installed_gpu_devices
@@ -19,6 +20,7 @@ from bot.engine.output_parser import OutputParser
 from bot.engine.prompting import make_prompt
 from bot.engine.templates import ChatTemplate
 from bot.engine.writer import TextWriter
+from bot.errors import SettingsError
 from bot.generation import DEFAULT_SAMPLING, GenerationRequest, Sampling
 
 KEPT_CONVERSATIONS = 32  # beside those that run
@@ -83,6 +85,8 @@ def load_model(options: EngineOptions, progress: Callable[[float], None]) -> Loa
     card = model_card(options.path)
     limit = _limit(card, options)
     plan = plan_model(options)
+    for adapter, _ in options.loras:
+        _check_adapter(adapter)
     context = LlamaContext(
         LoadOptions(
             options.path,
@@ -106,6 +110,14 @@ def load_model(options: EngineOptions, progress: Callable[[float], None]) -> Loa
         special_tokens=context.special_tokens(),
     )
     return LoadedModel(context, card, template, plan, min(limit, context.cells), file_defaults(card))
+
+
+def _check_adapter(path: Path) -> None:
+    """Look at an adapter's header before llama.cpp does."""
+    try:
+        model_card(path)
+    except SettingsError as error:
+        raise SettingsError(str(error).replace("LOCUS_MODEL is", "LOCUS_LORA names", 1)) from error
 
 
 def plan_model(options: EngineOptions) -> MemoryPlan:

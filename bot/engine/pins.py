@@ -26,7 +26,7 @@ def pins_path(data_dir: Path) -> Path:
     return data_dir / "models" / PINS_FILE
 
 
-def check_pin(path: Path, pins_file: Path) -> str:
+def check_pin(path: Path, pins_file: Path, *, setting: str = "LOCUS_MODEL") -> str:
     """Hash a model file, all parts of a split one, and compare with the pin; what has none is pinned now.
 
     Blocks for about a second per gigabyte. What is loaded should be opened right after.
@@ -34,6 +34,7 @@ def check_pin(path: Path, pins_file: Path) -> str:
     Args:
         path: A GGUF file, the first part of a split model.
         pins_file: The pins; made where missing, readable by its owner only.
+        setting: What names the file, for the error.
 
     Returns:
         The SHA-256 of the file; of a split model, that of its parts' hashes, one a line.
@@ -48,7 +49,7 @@ def check_pin(path: Path, pins_file: Path) -> str:
         pinned = pins.get(part, sha256)
         if pinned != sha256:
             raise SettingsError(
-                f"LOCUS_MODEL is {path}, and {Path(part).name} has changed since it was first used (SHA-256 "
+                f"{setting} is {path}, and {Path(part).name} has changed since it was first used (SHA-256 "
                 f"{sha256[:_SHOWN]}…, pinned {pinned[:_SHOWN]}…): if you changed it, run `locus model confirm "
                 f"{path}`; if not, download it again."
             )

@@ -4,7 +4,8 @@ A model file is code by another name (CVE-2024-34359, CVE-2026-27940 and others)
 what it does not need before it opens the file. On Linux this is a seccomp filter and, where the kernel has it,
 Landlock; elsewhere only the environment is cleaned, and the doctor says so.
 
-Sources: seccomp(2), landlock(7), linux/filter.h, linux/audit.h, and the system call tables of x86_64 and aarch64.
+Sources: seccomp(2), landlock(7), capabilities(7), linux/filter.h, linux/audit.h, and the system call tables of x86_64
+and aarch64.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ _NR, _ARCH, _FIRST_ARGUMENT = 0, 4, 16
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _SECCOMP_SET_MODE_FILTER, _ALL_THREADS = 1, 1  # SECCOMP_FILTER_FLAG_TSYNC
 _SIGKILL = 9
+_CAPABILITIES_V3 = 0x20080522  # linux/capability.h
+_OPEN_FILES = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
 
 # linux/landlock.h: write_file, remove_*, make_* (bits 1, 4 to 12) and truncate (14).
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
@@ -79,6 +82,7 @@ def confine(*, amx: bool = True) -> dict[str, bool]:
     if sys.platform != "linux":
         return {"network": False, "writing": False}
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _drop_capabilities()
     # Landlock confines the calling thread and those it starts.
     alone = len(os.listdir("/proc/self/task")) == 1
     return {"writing": _forbid_writing() and alone, "network": forbid_calls(amx=amx)}
@@ -146,6 +150,15 @@ def _forbid_writing() -> bool:
     os.close(devices)
     os.close(ruleset)
     return bool(done)
+
+
+def _drop_capabilities() -> None:
+    """Keep of root's powers only that of opening files: with others it reads the secrets of other processes."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    head = ctypes.create_string_buffer(struct.pack("<Ii", _CAPABILITIES_V3, 0))
+    words = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the same of the upper half
+    if libc.capget(head, words) == 0:
+        libc.capset(head, (ctypes.c_uint32 * 6)(words[0] & _OPEN_FILES, words[1] & _OPEN_FILES, 0, 0, 0, 0))
 
 
 def _prctl(option: int, value: int) -> int:

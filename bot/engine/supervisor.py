@@ -133,6 +133,8 @@ class LocalModel:
         sha256 = ""
         if self._pins_file is not None:
             sha256 = await asyncio.to_thread(check_pin, self._options.path, self._pins_file)
+            for adapter, _ in self._options.loras:
+                await asyncio.to_thread(check_pin, adapter, self._pins_file, setting="LOCUS_LORA")
         link = await start_child(self._options, progress)
         facts = link.facts
         details = facts.get("details")
