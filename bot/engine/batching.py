@@ -177,7 +177,7 @@ class BatchingLoop:
         budget = self._pace.budget(alone=not writing and len(reading) == 1)
         for job in reading:
             # A prompt that is nearly read is finished, so that its answer begins with this decode.
-            wanted = job.missing if job.missing <= budget * 3 // 2 else budget
+            wanted = job.missing if job.missing <= budget * 2 else budget
             count = min(wanted, job.missing, batch.room)
             if count <= 0 or budget <= 0:
                 break

@@ -7,6 +7,7 @@ system prompt is held once, and a conversation that comes back finds its own las
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,11 @@ import numpy as np
 from bot.engine.batch import Tokens
 from bot.engine.cells import CellLedger
 from bot.engine.llama import LlamaContext
+from bot.engine.parking import ParkedSequence, Parking
 
 WORTH_WAITING = 32  # tokens another prompt is about to compute, from which on waiting for them pays
+WORTH_PARKING = 64  # tokens from which on copying a sequence out and back is cheaper than computing it again
+RECENT_PROMPTS = 8  # that tell which beginning people share
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +55,9 @@ class SequenceCache:
         self._ledger = CellLedger()
         self._held: list[CachedSequence] = []
         self._free = list(range(context.options.sequences - 1, -1, -1))
+        parking_bytes = context.options.parking_bytes
+        self._parking = Parking(parking_bytes) if parking_bytes else None
+        self._recent: deque[Tokens] = deque(maxlen=RECENT_PROMPTS)
 
     @property
     def used(self) -> int:
@@ -59,8 +66,8 @@ class SequenceCache:
 
     @property
     def idle(self) -> int:
-        """Sequences kept for their return."""
-        return sum(held.idle for held in self._held)
+        """Sequences kept for their return, in the cache or set aside."""
+        return sum(held.idle for held in self._held) + (len(self._parking) if self._parking is not None else 0)
 
     def worth_waiting(self, prompt: Tokens) -> bool:
         """True when a running prompt will soon have computed clearly more of this prompt than the cache holds now."""
@@ -88,6 +95,7 @@ class SequenceCache:
         Returns:
             The sequence with its cells reserved, or None when running ones leave no room.
         """
+        self._unpark(prompt, new_tokens, conversation)
         source, shared = self._source(prompt, conversation)
         needed = len(prompt) - shared + new_tokens
         own = source is not None and source.idle and source.conversation == conversation != ""
@@ -109,10 +117,7 @@ class SequenceCache:
         self, source: CachedSequence, prompt: Tokens, shared: int, needed: int, conversation: str
     ) -> CachedSequence | None:
         # Cut first: only then it shows how many cells that frees, for others may share its end.
-        if source.computed > shared:
-            self._context.cut_sequence(source.number, shared)
-            self._ledger.cut(source.number, shared)
-            source.computed = shared
+        self._cut(source, shared)
         if not self._make_room(needed, keep=source, numbers=0):
             return None
         self._held.remove(source)
@@ -123,6 +128,7 @@ class SequenceCache:
         tokens[: len(prompt)] = prompt
         held = CachedSequence(number, tokens, shared, len(prompt), conversation, needed, time.monotonic())
         self._held.append(held)
+        self._recent.append(prompt)
         return held
 
     def extend(self, held: CachedSequence, count: int) -> None:
@@ -132,7 +138,7 @@ class SequenceCache:
         held.reserved -= count
 
     def keep(self, held: CachedSequence) -> None:
-        """End the writing; the sequence stays until its room is needed."""
+        """End the writing; the sequence stays until its room is needed, in the cache or beside it."""
         held.reserved = 0
         held.idle = True
         held.last_used = time.monotonic()
@@ -141,6 +147,58 @@ class SequenceCache:
                 self.drop(other)
         if held.computed == 0:
             self.drop(held)
+        elif self._parking is not None:
+            self._park(held, self._parking)
+
+    def _park(self, held: CachedSequence, parking: Parking) -> None:
+        """Copy a conversation out, and leave in the cache only what other prompts share."""
+        if held.conversation and held.computed >= WORTH_PARKING:
+            tokens = held.tokens[: held.computed].copy()
+            parking.add(held.conversation, ParkedSequence(tokens, self._context.save_sequence(held.number)))
+        for idle in [one for one in self._held if one.idle]:
+            self._shrink(idle)
+
+    def _shrink(self, held: CachedSequence) -> None:
+        """Cut an idle sequence to the beginning it shares with recent prompts; drop it where another one holds that."""
+        if len(self._recent) < 2:
+            return  # who shares what is not known yet
+        mine = held.tokens[: held.computed]
+        common = sorted((_common(mine, prompt) for prompt in self._recent), reverse=True)
+        shared = common[1]  # the longest one is its own
+        others = (_common(mine, one.tokens[: one.computed]) for one in self._held if one is not held)
+        if shared < WORTH_WAITING or not self._context.divisible or max(others, default=0) >= shared:
+            self.drop(held)
+        else:
+            self._cut(held, shared)
+
+    def _unpark(self, prompt: Tokens, new_tokens: int, conversation: str) -> None:
+        """Bring a conversation back where it knows clearly more of the prompt than the cache does."""
+        parked = self._parking.find(conversation) if self._parking is not None and conversation else None
+        if parked is None or self._parking is None:
+            return
+        known = _common(parked.tokens, prompt)
+        if not self._context.divisible and known < len(parked.tokens):
+            return
+        if known - self._source(prompt, conversation)[1] < WORTH_PARKING:
+            return
+        if not self._make_room(len(parked.tokens) + len(prompt) - known + new_tokens, keep=None):
+            return
+        number = self._free.pop()
+        if not self._context.restore_sequence(number, parked.state):
+            self._context.cut_sequence(number, 0)
+            self._free.append(number)
+            return
+        self._parking.take(conversation)
+        length = len(parked.tokens)
+        self._ledger.extend(number, length)
+        now = time.monotonic()
+        self._held.append(CachedSequence(number, parked.tokens, length, length, conversation, 0, now, idle=True))
+
+    def _cut(self, held: CachedSequence, length: int) -> None:
+        if held.computed > length:
+            self._context.cut_sequence(held.number, length)
+            self._ledger.cut(held.number, length)
+            held.computed = length
 
     def drop(self, held: CachedSequence) -> None:
         """Free the cells of a sequence that nobody else shares."""

@@ -38,24 +38,28 @@ class LoadOptions:
         cells: Tokens of all sequences together that the KV cache holds.
         sequences: Sequences the cache may hold at once, running and kept, 1 to `MAX_SEQUENCES`.
         batch: Most tokens of one decode.
+        ubatch: Tokens computed at once.
         threads: CPU threads.
         gpu_layers: Layers on the GPU.
         tensor_split: Share of each GPU; () leaves it to llama.cpp.
         flash_attention: "auto", "on" or "off".
         kv_type: Type of the cached keys and values.
         loras: LoRA adapters, each with its scale.
+        parking_bytes: Main memory for conversations set aside; 0 leaves them in the cache.
     """
 
     path: Path
     cells: int
     sequences: int
     batch: int = 512
+    ubatch: int = 512
     threads: int = 1
     gpu_layers: int = 0
     tensor_split: tuple[float, ...] = ()
     flash_attention: Literal["auto", "on", "off"] = "auto"
     kv_type: KvType = "f16"
     loras: tuple[tuple[Path, float], ...] = ()
+    parking_bytes: int = 0
 
 
 class LlamaContext:
@@ -97,7 +101,7 @@ class LlamaContext:
         params = lib.llama_context_default_params()
         params.n_ctx = options.cells
         params.n_batch = options.batch
-        params.n_ubatch = min(options.batch, 512)
+        params.n_ubatch = min(options.batch, options.ubatch)
         params.n_seq_max = options.sequences
         params.n_threads = params.n_threads_batch = options.threads
         params.kv_unified = True
@@ -187,6 +191,17 @@ class LlamaContext:
         """
         if not lib.llama_memory_seq_rm(self._memory, sequence, length, -1):
             raise UnavailableError("llama.cpp could not cut a sequence: the model is started again.")
+
+    def save_sequence(self, sequence: int) -> bytes:
+        """Return a copy of a sequence's keys and values."""
+        size = int(lib.llama_state_seq_get_size(self._context, sequence))
+        data = (ctypes.c_uint8 * size)()
+        return bytes(memoryview(data)[: int(lib.llama_state_seq_get_data(self._context, data, size, sequence))])
+
+    def restore_sequence(self, sequence: int, state: bytes) -> bool:
+        """Put a saved sequence into an empty one; False if the cells do not suffice."""
+        data = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        return int(lib.llama_state_seq_set_data(self._context, data, len(state), sequence)) > 0
 
     def decode(self) -> int:
         """Compute the batch and empty it; 0 is success, 1 means that no cells were free."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -26,6 +28,11 @@ from bot.generation import DEFAULT_SAMPLING, GenerationRequest, Sampling
 KEPT_CONVERSATIONS = 32  # beside those that run
 CACHE_SHARE = 0.25  # of the free memory that the cache takes when its size is left to us
 MAX_CACHE_CONTEXTS = 4  # and at most this many full contexts
+GPU_BATCH, CPU_BATCH = 2048, 512  # most tokens of one decode
+# Without flash attention: small, because the products of all heads are held for so many tokens at once.
+CPU_UBATCH = 128
+PARKING_SHARE = 0.1  # of the free memory for conversations set aside (`bot.engine.parking`)
+MAX_PARKING = 2 * 1024**3
 _WARM_TOKENS = 64
 
 Value = TypeVar("Value", int, float)
@@ -92,13 +99,15 @@ def load_model(options: EngineOptions, progress: Callable[[float], None]) -> Loa
             options.path,
             cells=plan.context_cells,
             sequences=options.parallel + KEPT_CONVERSATIONS,
-            batch=2048 if plan.gpu_layers else 512,
+            batch=GPU_BATCH if plan.gpu_layers else CPU_BATCH,
+            ubatch=plan.ubatch,
             threads=options.threads or os.cpu_count() or 1,
             gpu_layers=plan.gpu_layers,
             tensor_split=plan.tensor_split,
-            flash_attention="on" if options.kv_type != "f16" else options.flash_attention,
+            flash_attention="on" if plan.flash_attention else "off",
             kv_type=options.kv_type,
             loras=options.loras,
+            parking_bytes=0 if plan.gpu_layers else min(MAX_PARKING, int(free_memory() * PARKING_SHARE)),
         ),
         progress,
     )
@@ -130,7 +139,8 @@ def plan_model(options: EngineOptions) -> MemoryPlan:
     devices = installed_gpu_devices()
     free_ram = free_memory()
     free = free_ram + sum(one.free_bytes for one in devices)
-    return plan_memory(
+    planned = functools.partial(
+        plan_memory,
         card,
         context_cells=options.cache_tokens or _cache_tokens(card, options, _limit(card, options), free),
         kv_type=options.kv_type,
@@ -139,6 +149,15 @@ def plan_model(options: EngineOptions) -> MemoryPlan:
         free_ram=free_ram,
         tensor_split=options.tensor_split,
     )
+    # llama.cpp caches values as q8_0 with flash attention only.
+    if options.flash_attention == "off" and options.kv_type == "f16":
+        return planned(flash_attention=False, ubatch=CPU_UBATCH)
+    plan = planned()
+    if options.flash_attention == "auto" and options.kv_type == "f16" and plan.gpu_layers == 0:
+        # On a CPU, writing several answers at once is about twice as fast without it (docs/benchmarks.md).
+        with contextlib.suppress(SettingsError):
+            return planned(flash_attention=False, ubatch=CPU_UBATCH)
+    return plan
 
 
 def _limit(card: ModelCard, options: EngineOptions) -> int:

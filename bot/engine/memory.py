@@ -17,7 +17,7 @@ KvType = Literal["f16", "q8_0"]
 MAIN_MEMORY = "main memory"
 # Bytes of one cached value; q8_0 stores 32 values in 34 bytes (ggml-common.h, block_q8_0).
 _BYTES_PER_VALUE: dict[KvType, float] = {"f16": 2.0, "q8_0": 34 / 32}
-_UBATCH = 512  # tokens llama.cpp computes at once (n_ubatch, its default)
+UBATCH = 512  # tokens llama.cpp computes at once (n_ubatch, its default)
 # Vectors of a token alive at once; measured on llama.cpp 0.3.36 (compute buffer of llama-shaped models, CPU).
 _LIVE_VECTORS = 8
 # Left free: on a GPU for its driver and fragmentation, in main memory for the rest of Locus and the system.
@@ -55,6 +55,8 @@ class MemoryPlan:
         layer_count: Layers of the model, the output counted as one more.
         tensor_split: Share of each GPU, together 1; () without a GPU.
         pools: Main memory, then each GPU.
+        flash_attention: Whether the attention is computed in pieces; else all its products are held at once.
+        ubatch: Tokens computed at once.
     """
 
     weights_bytes: int
@@ -66,6 +68,8 @@ class MemoryPlan:
     layer_count: int
     tensor_split: tuple[float, ...]
     pools: tuple[Pool, ...]
+    flash_attention: bool = True
+    ubatch: int = UBATCH
 
     @property
     def needed_bytes(self) -> int:
@@ -79,6 +83,18 @@ class MemoryPlan:
         )
         layers = f"{self.gpu_layers} of {self.layer_count} layers on the GPU" if self.tensor_split else "on the CPU"
         return f"{layers}, {shown_size(self.needed_bytes)} ({_parts(self)}): {where}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Compute:
+    """How the attention is computed."""
+
+    flash_attention: bool
+    ubatch: int
+
+    def bytes_per_cell(self, card: ModelCard) -> float:
+        """The mask (f16), or without flash attention mask and products of all heads (f32), for one cell."""
+        return 2.0 * self.ubatch if self.flash_attention else 4.0 * self.ubatch * (1 + card.head_count)
 
 
 def shown_size(size_bytes: float) -> str:
@@ -105,6 +121,8 @@ def plan_memory(
     devices: Sequence[GpuDevice] = (),
     free_ram: int,
     tensor_split: Sequence[float] = (),
+    flash_attention: bool = True,
+    ubatch: int = UBATCH,
 ) -> MemoryPlan:
     """Decide how many layers go on the GPUs, and check that everything fits.
 
@@ -119,6 +137,8 @@ def plan_memory(
         devices: The GPUs.
         free_ram: Bytes of free main memory.
         tensor_split: Share of each GPU, in any unit; () means by their free memory.
+        flash_attention: Whether the attention is computed in pieces.
+        ubatch: Tokens computed at once.
 
     Raises:
         SettingsError: If it does not fit, with what is needed and free and which settings to change; if layers are
@@ -126,22 +146,23 @@ def plan_memory(
     """
     layer_count = card.block_count + 1
     shares = _shares(devices, tensor_split)
+    compute = _Compute(flash_attention, ubatch)
     if not devices:
         if gpu_layers not in ("auto", 0, -1):
             raise SettingsError(
                 f"LOCUS_GPU_LAYERS is {gpu_layers}, but llama.cpp finds no GPU: set it to auto, or install a build of "
                 "llama-cpp-python for your GPU."
             )
-        plan = _place(card, 0, context_cells, kv_type, devices, shares, free_ram)
+        plan = _place(card, 0, context_cells, kv_type, devices, shares, free_ram, compute)
     elif gpu_layers == "auto":
         plans = (
-            _place(card, count, context_cells, kv_type, devices, shares, free_ram)
+            _place(card, count, context_cells, kv_type, devices, shares, free_ram, compute)
             for count in range(layer_count, -1, -1)
         )
         plan = next(one for one in plans if one.gpu_layers == 0 or all(pool.fits for pool in one.pools[1:]))
     else:
         wanted = layer_count if gpu_layers < 0 else min(gpu_layers, layer_count)
-        plan = _place(card, wanted, context_cells, kv_type, devices, shares, free_ram)
+        plan = _place(card, wanted, context_cells, kv_type, devices, shares, free_ram, compute)
     for pool in plan.pools:
         if not pool.fits:
             raise SettingsError(_does_not_fit(card, plan, pool, automatic=gpu_layers == "auto" or not devices))
@@ -168,13 +189,14 @@ def _place(
     devices: Sequence[GpuDevice],
     shares: tuple[float, ...],
     free_ram: int,
+    computing: _Compute,
 ) -> MemoryPlan:
     """Return what every memory holds with a number of layers on the GPUs."""
     padded = -(-cells // _ROUND_CELLS) * _ROUND_CELLS
     kv = kv_bytes_per_cell(card, kv_type) or (0.0,) * card.block_count
-    # The mask of the attention (f16, cells x ubatch), the logits (f32) and the vectors under way (f32).
-    mask_per_cell = 2.0 * _UBATCH
-    buffers = 4 * _UBATCH * (card.vocabulary_size + _LIVE_VECTORS * card.embedding_length)
+    # What grows with the cells, the logits (f32) and the vectors under way (f32).
+    mask_per_cell = computing.bytes_per_cell(card)
+    buffers = 4 * computing.ubatch * (card.vocabulary_size + _LIVE_VECTORS * card.embedding_length)
     compute = int(mask_per_cell * padded) + buffers
     weights, cell = [0] * (len(devices) + 1), [0.0] * (len(devices) + 1)
     limits = list(accumulate(shares))[:-1]
@@ -201,6 +223,8 @@ def _place(
         layer_count=card.block_count + 1,
         tensor_split=shares,
         pools=tuple(pools),
+        flash_attention=computing.flash_attention,
+        ubatch=computing.ubatch,
     )
 
 

@@ -51,6 +51,7 @@ class ModelCard:
         block_count: Transformer layers.
         embedding_length: Width of a token's vector.
         vocabulary_size: Tokens the model knows.
+        head_count: Attention heads of a layer, the most of any.
         key_length: Values of one head's key, per token.
         value_length: Values of one head's value, per token.
         head_counts_kv: Heads that are cached, one number per layer; 0 where a layer caches nothing.
@@ -75,6 +76,7 @@ class ModelCard:
     block_count: int = 0
     embedding_length: int = 0
     vocabulary_size: int = 0
+    head_count: int = 0
     key_length: int = 0
     value_length: int = 0
     head_counts_kv: tuple[int, ...] = ()
@@ -196,6 +198,7 @@ def _card(path: Path, parts: tuple[Path, ...], headers: list[Header]) -> ModelCa
         block_count=blocks,
         embedding_length=width,
         vocabulary_size=tokens.length if isinstance(tokens, Array) else first.number(f"{architecture}.vocab_size") or 0,
+        head_count=most_heads,
         key_length=_bounded(first, f"{architecture}.attention.key_length", 1 << 20) or head_width,
         value_length=_bounded(first, f"{architecture}.attention.value_length", 1 << 20) or head_width,
         head_counts_kv=heads_kv,

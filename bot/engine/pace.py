@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-TARGET_S = 0.35  # of prompt reading in one decode while others write or wait
-LEAST = 32
+TARGET_S = 0.5  # of prompt reading in one decode while others write or wait
+LEAST = 64  # tokens; smaller pieces cost as much as larger ones on a CPU
 _FIRST_GUESS = 300.0  # tokens/s; corrected by the first decodes
 _WEIGHT = 0.3  # of a new measurement
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -83,7 +84,9 @@ def test_sentences_end_where_they_end() -> None:
     """Abbreviations, initials and decimal numbers end no sentence; numbers behind the full stop stay with it."""
     text = "In C. elegans, e.g. Fig. 3, it is 4.61. [1] [2] The next one.\n- An item [3]"
 
-    assert ["In C. elegans, e.g. Fig. 3, it is 4.61 [1] [2].", "The next one.", "- An item [3]"] == split_statements(text)
+    assert ["In C. elegans, e.g. Fig. 3, it is 4.61 [1] [2].", "The next one.", "- An item [3]"] == split_statements(
+        text
+    )
 
 
 def test_title_and_heading_support_a_statement() -> None:
@@ -140,7 +143,7 @@ def test_a_text_cut_anywhere_shows_the_same(text: str, cuts: list[int]) -> None:
     """Nothing gets through by arriving in pieces, and cleaning twice changes nothing."""
     stream = TextStream()
     bounds = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    shown = "".join(stream.feed(text[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)) + stream.finish()
+    shown = "".join(stream.feed(text[a:b]) for a, b in itertools.pairwise(bounds)) + stream.finish()
 
     assert clean_model_text(text) == shown
     assert shown == clean_model_text(shown)

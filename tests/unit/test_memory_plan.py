@@ -151,6 +151,8 @@ model = llama_cpp.llama_model_load_from_file(sys.argv[1].encode(), llama_cpp.lla
 parameters = llama_cpp.llama_context_default_params()
 parameters.n_ctx = int(sys.argv[2])
 parameters.type_k = parameters.type_v = {"f16": 1, "q8_0": 8}[sys.argv[3]]
+parameters.n_ubatch = int(sys.argv[4])
+parameters.flash_attn_type = int(sys.argv[5])
 context = llama_cpp.llama_init_from_model(model, parameters)
 print("".join(lines))
 llama_cpp.llama_free(context)
@@ -158,19 +160,30 @@ llama_cpp.llama_model_free(model)
 """
 
 
-@pytest.mark.parametrize(("cells", "kv_type"), [(4096, "f16"), (32_768, "f16"), (8192, "q8_0")])
-def test_the_plan_agrees_with_llama_cpp(tmp_path: Path, cells: int, kv_type: str) -> None:
+@pytest.mark.parametrize(
+    ("cells", "kv_type", "ubatch", "flash"),
+    [(4096, "f16", 512, True), (32_768, "f16", 512, True), (8192, "q8_0", 512, True), (16_384, "f16", 128, False)],
+)
+def test_the_plan_agrees_with_llama_cpp(tmp_path: Path, cells: int, kv_type: str, ubatch: int, flash: bool) -> None:
     """The cache is what the real llama.cpp allocates, its compute buffer is not larger than planned nor half of it."""
     path = write_random_gguf(tmp_path / "m.gguf", width=256, context=cells)
     done = subprocess.run(
-        [sys.executable, "-c", _MEASURE, str(path), str(cells), kv_type], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _MEASURE, str(path), str(cells), kv_type, str(ubatch), str(int(flash))],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     kv = re.search(r"KV buffer size =\s+([\d.]+) MiB", done.stdout)
     compute = re.search(r"compute buffer size =\s+([\d.]+) MiB", done.stdout)
     assert kv is not None
     assert compute is not None
     plan = plan_memory(
-        model_card(path), context_cells=cells, kv_type="f16" if kv_type == "f16" else "q8_0", free_ram=GIB
+        model_card(path),
+        context_cells=cells,
+        kv_type="f16" if kv_type == "f16" else "q8_0",
+        free_ram=GIB,
+        flash_attention=flash,
+        ubatch=ubatch,
     )
 
     assert float(kv[1]) == pytest.approx(plan.kv_bytes / MIB, abs=0.01)
