@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.engine_contenders import CELLS, Locus, open_llama, open_server
+from benchmarks.engine_contenders import CELLS, FLASH, Flash, Locus, open_llama, open_server
 from benchmarks.engine_fairness import fairness, follow_up
 from benchmarks.engine_loads import Load, growing_chats, many_chats
 from benchmarks.engine_model import PromptMaker, make_model
@@ -68,7 +68,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--quick", action="store_true", help="small loads once, to see that everything runs")
     group.add_argument("--repetitions", type=int, help="runs of each contender; medians are printed")
     group.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of every contender; one per core")
-    group.add_argument("--slots", type=_numbers, default=(1, 4, 8), help="slots of llama-server to try, such as 1,8")
+    group.add_argument("--slots", type=_numbers, default=(1, 8), help="slots of llama-server to try, such as 1,4,8")
 
 
 def run(report: Report, options: argparse.Namespace, temporary: Path) -> None:
@@ -103,8 +103,9 @@ async def _run(report: Report, options: argparse.Namespace, peers: Peers, model:
         rates = Rates(prefill, await _batched(peers, model, [many], threads, repetitions))
         llama = await stack.enter_async_context(open_llama(peers, model, threads=threads))
         servers = [
-            await stack.enter_async_context(open_server(peers, model, slots=slots, threads=threads))
+            await stack.enter_async_context(open_server(peers, model, slots=slots, threads=threads, flash=flash))
             for slots in options.slots
+            for flash in FLASH
         ]
         await many_chats(report, locus, servers, llama, maker, rates, many, gpu=gpu, repetitions=repetitions)
         rates = Rates(prefill, await _batched(peers, model, sizes.growing, threads, repetitions))
@@ -119,7 +120,7 @@ async def _run(report: Report, options: argparse.Namespace, peers: Peers, model:
 
 async def _batched(
     peers: Peers, model: Path, loads: list[Load] | tuple[Load, ...], threads: int, repetitions: int
-) -> dict[int, float]:
+) -> dict[Flash, dict[int, float]]:
     load = loads[0]
     return await batched_rates(
         peers, model, chats=[one.chats for one in loads], prompt=load.shared + load.own, new_tokens=load.new,

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import httpx
 
@@ -26,6 +26,8 @@ TOP_K, TOP_P, MIN_P, TEMPERATURE = 40, 0.95, 0.05, 0.8
 CHAIN = Sampling(TEMPERATURE, TOP_K, TOP_P, MIN_P, repetition_penalty=1.0)
 CELLS = 16384  # tokens of all chats together that each contender's cache holds
 START_S = 120.0
+Flash = Literal["auto", "off"]
+FLASH: tuple[Flash, ...] = ("auto", "off")  # attention in pieces or not: which is faster depends on the processor
 PATIENCE_S = 1800.0
 
 
@@ -139,8 +141,9 @@ class Locus:
 class LlamaServer:
     """llama-server on a local port; made by `open_server`."""
 
-    def __init__(self, client: httpx.AsyncClient, slots: int) -> None:
-        self.name = f"llama-server, {slots} slots, unified KV" if slots > 1 else "llama-server, 1 slot"
+    def __init__(self, client: httpx.AsyncClient, slots: int, flash: Flash) -> None:
+        name = f"llama-server, {slots} slots, unified KV" if slots > 1 else "llama-server, 1 slot"
+        self.name = f"{name}, -fa {flash}"
         self.slots = slots
         self._client = client
 
@@ -175,7 +178,9 @@ class LlamaServer:
 
 
 @asynccontextmanager
-async def open_server(peers: Peers, model: Path, *, slots: int, threads: int) -> AsyncIterator[LlamaServer]:
+async def open_server(
+    peers: Peers, model: Path, *, slots: int, threads: int, flash: Flash = "auto"
+) -> AsyncIterator[LlamaServer]:
     """Start llama-server and end it on leaving.
 
     Raises:
@@ -185,13 +190,14 @@ async def open_server(peers: Peers, model: Path, *, slots: int, threads: int) ->
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     options = ["-np", str(slots), *(["-kvu"] if slots > 1 else []), "-c", str(CELLS), "-t", str(threads), "--no-ui"]
+    options += ["-fa", flash]
     command = peers.command("llama-server", "-m", str(model), "--host", "127.0.0.1", "--port", str(port), *options)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
     try:
         limits = httpx.Limits(max_connections=64)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, limits=limits) as client:
             await _healthy(client, process)
-            yield LlamaServer(client, slots)
+            yield LlamaServer(client, slots, flash)
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait)

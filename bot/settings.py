@@ -152,7 +152,9 @@ class Settings(BaseSettings):
     tensor_split: Names = Field(
         (), description="Share of each of several GPUs, such as `3 1`; none means by their free memory."
     )
-    flash_attention: Literal["auto", "on", "off"] = Field("auto", description="Flash attention of llama.cpp.")
+    flash_attention: Literal["auto", "on", "off"] = Field(
+        "auto", description="Flash attention of llama.cpp: auto is on with a GPU or a q8_0 cache, off on a CPU."
+    )
     remote_url: str | None = Field(
         None,
         description="An OpenAI-compatible API (llama-server, vLLM, Ollama) that writes instead, as "

@@ -96,8 +96,12 @@ class WatchedContext(LlamaContext):
         before: Called before a decode with its number, 0 for the first.
     """
 
-    def __init__(self, path: Path, *, cells: int = 2048, sequences: int = 16, batch: int = 512) -> None:
-        super().__init__(LoadOptions(path, cells=cells, sequences=sequences, batch=batch))
+    def __init__(
+        self, path: Path, *, cells: int = 2048, sequences: int = 16, batch: int = 512, parking_bytes: int = 0
+    ) -> None:
+        super().__init__(
+            LoadOptions(path, cells=cells, sequences=sequences, batch=batch, parking_bytes=parking_bytes)
+        )
         self.rounds: list[Counter[int]] = []
         self.tokens: list[list[int]] = []
         self.before: Callable[[int], None] = lambda _number: None

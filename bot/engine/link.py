@@ -43,7 +43,6 @@ class ModelLink:
         self._listening = asyncio.create_task(self._listen_to_errors(), name="model-stderr")
         self.facts: Frame = {}
         self.pid = process.pid
-        self.warming = False
 
     def send(self, frame: Frame) -> None:
         """Send a frame; silently nothing once the child is gone, which `receive` reports."""

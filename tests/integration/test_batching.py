@@ -191,13 +191,14 @@ def test_a_conversation_never_takes_cells_that_others_still_need(make: Make, end
     assert [1, 80, 150] == [bench.finished(number).usage.new_tokens for number in (1, 2, 3)]
 
 
+@pytest.mark.parametrize("parking_bytes", [0, 200_000])
 @pytest.mark.parametrize("seed", range(6))
 def test_the_cache_never_promises_more_than_it_holds(
-    make: Make, random_model: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+    make: Make, random_model: Path, monkeypatch: pytest.MonkeyPatch, seed: int, parking_bytes: int
 ) -> None:
     """A crowd with common beginnings, returning conversations and cancellations in a small cache: all get an end."""
     generator = random.Random(seed)
-    context = make(random_model, cells=768, sequences=12)
+    context = make(random_model, cells=768, sequences=12, parking_bytes=parking_bytes)
     bench = Bench(context, parallel=6, queue_length=100)
     jobs = []
     for number in range(40):

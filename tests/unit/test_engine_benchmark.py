@@ -21,7 +21,7 @@ from benchmarks.peers import TARGETS, Peers, find_peers
 from benchmarks.report import Report
 from tests.gguf_models import write_random_gguf
 
-RATES = Rates(300.0, {8: 100.0})
+RATES = Rates({"auto": 300.0, "off": 250.0}, {"auto": {8: 100.0}, "off": {8: 90.0}})
 LOAD = Load(8, 512, 128, 48)
 
 
