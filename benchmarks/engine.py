@@ -105,7 +105,7 @@ async def _run(report: Report, options: argparse.Namespace, peers: Peers, model:
         servers = [
             await stack.enter_async_context(open_server(peers, model, slots=slots, threads=threads, flash=flash))
             for slots in options.slots
-            for flash in FLASH
+            for flash in (FLASH if slots == 1 else FLASH[:1])  # with many slots "off" is far slower: not its best
         ]
         await many_chats(report, locus, servers, llama, maker, rates, many, gpu=gpu, repetitions=repetitions)
         rates = Rates(prefill, await _batched(peers, model, sizes.growing, threads, repetitions))

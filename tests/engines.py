@@ -99,9 +99,7 @@ class WatchedContext(LlamaContext):
     def __init__(
         self, path: Path, *, cells: int = 2048, sequences: int = 16, batch: int = 512, parking_bytes: int = 0
     ) -> None:
-        super().__init__(
-            LoadOptions(path, cells=cells, sequences=sequences, batch=batch, parking_bytes=parking_bytes)
-        )
+        super().__init__(LoadOptions(path, cells=cells, sequences=sequences, batch=batch, parking_bytes=parking_bytes))
         self.rounds: list[Counter[int]] = []
         self.tokens: list[list[int]] = []
         self.before: Callable[[int], None] = lambda _number: None

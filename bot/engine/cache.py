@@ -151,11 +151,12 @@ class SequenceCache:
             self._park(held, self._parking)
 
     def _park(self, held: CachedSequence, parking: Parking) -> None:
-        """Copy a conversation out, and leave in the cache only what other prompts share."""
+        """Copy a conversation out, and leave of earlier ones in the cache only what other prompts share."""
         if held.conversation and held.computed >= WORTH_PARKING:
             tokens = held.tokens[: held.computed].copy()
             parking.add(held.conversation, ParkedSequence(tokens, self._context.save_sequence(held.number)))
-        for idle in [one for one in self._held if one.idle]:
+        # The last one stays whole until the next has ended: its beginning may be what people ask about now.
+        for idle in [one for one in self._held if one.idle and one is not held]:
             self._shrink(idle)
 
     def _shrink(self, held: CachedSequence) -> None:

@@ -24,10 +24,10 @@ _KEPT_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "HIP_", "HSA_", "ROCR_", "GGML_", "
 _ARCHES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CALLS = {
     "x86_64": {
-        "socket": 41, "execve": 59, "execveat": 322, "ptrace": 101, "process_vm_writev": 311, "io_uring_setup": 425,
-        "seccomp": 317, "arch_prctl": 158,
+        "socket": 41, "connect": 42, "execve": 59, "execveat": 322, "ptrace": 101, "process_vm_writev": 311,
+        "io_uring_setup": 425, "seccomp": 317, "arch_prctl": 158,
     },
-    "aarch64": {"socket": 198, "execve": 221, "execveat": 281, "ptrace": 117, "process_vm_writev": 271,
+    "aarch64": {"socket": 198, "connect": 203, "execve": 221, "execveat": 281, "ptrace": 117, "process_vm_writev": 271,
                 "io_uring_setup": 425, "seccomp": 277},
 }  # fmt: skip
 _AF_UNIX = 1
@@ -93,7 +93,7 @@ def forbid_calls(*, amx: bool, network: bool = False, programs: bool = False) ->
 
     Args:
         amx: Whether the processor's matrix tiles may be used.
-        network: Whether sockets other than local ones may be made.
+        network: Whether sockets other than local ones may be made, and any be connected.
         programs: Whether programs may be started.
     """
     machine = platform.machine()
@@ -102,6 +102,8 @@ def forbid_calls(*, amx: bool, network: bool = False, programs: bool = False) ->
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     calls = _CALLS[machine]
     forbidden = [calls["ptrace"], calls["process_vm_writev"], calls["io_uring_setup"]]
+    if not network:
+        forbidden.append(calls["connect"])  # also to local servers, such as the one that holds the conversations
     if not programs:
         forbidden += [calls["execve"], calls["execveat"]]
     code = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, _ARCHES[machine]), (_RETURN, 0, 0, _ERRNO_EPERM), (_LOAD, 0, 0, _NR)]

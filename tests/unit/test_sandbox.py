@@ -33,6 +33,10 @@ def older_thread():
     early["network"] = tried(lambda: socket.socket(socket.AF_INET))
     done.set()
 
+server = socket.socket(socket.AF_UNIX)
+address = os.path.join(sys.argv[2], "server.sock")
+server.bind(address)
+server.listen()
 threaded = sys.argv[1] == "threaded"
 if threaded:
     threading.Thread(target=older_thread, daemon=True).start()
@@ -46,6 +50,7 @@ results = {
     "IPv4": tried(lambda: socket.socket(socket.AF_INET)),
     "IPv6": tried(lambda: socket.socket(socket.AF_INET6)),
     "netlink": tried(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)),
+    "local server": tried(lambda: socket.socket(socket.AF_UNIX).connect(address)),
     "program": tried(lambda: os.execv("/bin/true", ["true"])),
     "child program": tried(lambda: subprocess.run(["/bin/true"])),
     "write": tried(lambda: open(given, "a").close()),
@@ -75,12 +80,12 @@ def trials(folder: Path, mode: str = "alone") -> dict[str, dict[str, int]]:
 
 
 def test_network_and_programs_are_out_of_reach(tmp_path: Path) -> None:
-    """Sockets of every family but local ones, and programs, are refused by the kernel."""
+    """Sockets of every family but local ones, connections to local servers, and programs are refused by the kernel."""
     found = trials(tmp_path)
     if not found["granted"]["network"]:
         pytest.skip("this kernel has no seccomp filters for this processor")
 
-    names = ("IPv4", "IPv6", "netlink", "program", "child program")
+    names = ("IPv4", "IPv6", "netlink", "local server", "program", "child program")
     assert dict.fromkeys(names, EPERM) == {name: found["results"][name] for name in names}
 
 
