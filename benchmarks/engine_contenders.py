@@ -194,7 +194,8 @@ async def open_server(
     command = peers.command("llama-server", "-m", str(model), "--host", "127.0.0.1", "--port", str(port), *options)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
     try:
-        limits = httpx.Limits(max_connections=64)
+        # The server closes idle connections at moments of its own; a new one for each request costs nothing here.
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=0)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, limits=limits) as client:
             await _healthy(client, process)
             yield LlamaServer(client, slots, flash)
