@@ -1,6 +1,6 @@
 # make demo      build the index of the starter documents and open the chat; QUESTION="..." answers one question
 # make test      all tests        make check   format, lint, types, import contracts, tests
-# make bench     what we claim about speed and quality, with the peers in the same run
+# make bench     what we claim about speed and quality, with the peers in the same run; BENCH=engine for the engine
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := check
