@@ -154,7 +154,7 @@ def plan_model(options: EngineOptions) -> MemoryPlan:
         return planned(flash_attention=False, ubatch=CPU_UBATCH)
     plan = planned()
     if options.flash_attention == "auto" and options.kv_type == "f16" and plan.gpu_layers == 0:
-        # On a CPU, writing several answers at once is about twice as fast without it (docs/benchmarks.md).
+        # On a CPU, writing several answers at once is faster without it (decision 0005).
         with contextlib.suppress(SettingsError):
             return planned(flash_attention=False, ubatch=CPU_UBATCH)
     return plan
