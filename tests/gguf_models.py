@@ -76,8 +76,12 @@ def write_random_gguf(
     if template is not None:
         writer.add_chat_template(template)
     for key, value in (metadata or {}).items():
-        add = {float: writer.add_float32, int: writer.add_uint32, str: writer.add_string}[type(value)]
-        add(key, value)
+        if isinstance(value, float):
+            writer.add_float32(key, value)
+        elif isinstance(value, int):
+            writer.add_uint32(key, value)
+        else:
+            writer.add_string(key, value)
 
     def tensor(name: str, *shape: int) -> None:
         values = generator.standard_normal(shape, dtype=np.float32)
