@@ -129,6 +129,10 @@ class SequenceCache:
         held = CachedSequence(number, tokens, shared, len(prompt), conversation, needed, time.monotonic())
         self._held.append(held)
         self._recent.append(prompt)
+        if self._parking is not None:
+            # Tells what is shared now; what only an idle one holds would cost every decode of this answer.
+            for idle in [one for one in self._held if one.idle]:
+                self._shrink(idle)
         return held
 
     def extend(self, held: CachedSequence, count: int) -> None:

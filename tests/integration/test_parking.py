@@ -55,6 +55,18 @@ def test_a_beginning_seen_once_is_there_for_those_who_come_next(make: Make, rand
     assert [0, 150, 150] == [bench.finished(number).usage.cached_tokens for number in (10, 11, 12)]
 
 
+def test_what_nobody_shares_is_gone_when_the_next_answer_begins(make: Make, random_model: Path) -> None:
+    """While a question of other beginning is answered, the cells hold nothing of those before."""
+    context = make(random_model, parking_bytes=ROOM)
+    bench = Bench(context, parallel=1)
+    used: list[int] = []
+    context.before = lambda _number: used.append(bench.loop.load.cells_used)
+    bench.submit(*(job(number, prompt((60 + number, 120)), VARIED) for number in range(3)))
+    bench.run()
+
+    assert max(used) <= 120 + 24
+
+
 def test_a_conversation_set_aside_comes_back_whole(make: Make, random_model: Path) -> None:
     """Its next question finds prompt and answer computed, and is answered as if nothing had been moved."""
     texts = []
