@@ -32,6 +32,7 @@ from bot.generation import (
 )
 from tests.engines import text_of, write_chain_gguf
 from tests.gguf_models import write_random_gguf
+from tests.kernel import needs_seccomp
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc here")
 GREEDY = Sampling(temperature=0.0, max_tokens=8)
@@ -105,11 +106,10 @@ async def test_the_process_gets_no_secrets(path: Path, monkeypatch: pytest.Monke
     assert b"s3cret-value" not in environment
 
 
+@needs_seccomp
 @needs_proc
 async def test_every_thread_of_the_process_is_confined(model: LocalModel) -> None:
     """Those of numpy and of llama.cpp too: each has a filter of system calls and gets no new powers."""
-    if "network" not in model.facts.details["confined"]:
-        pytest.skip("this kernel has no seccomp filters for this processor")
     await whole(model, ask())
     states = [task.joinpath("status").read_text() for task in Path(f"/proc/{model.pid}/task").iterdir()]
 
