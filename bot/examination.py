@@ -47,7 +47,7 @@ def _examine(settings: Settings) -> list[Finding]:
     if settings.chroma_url:
         findings.append(examine_chroma(settings.chroma_url))
     if settings.redis_url:
-        findings.append(examine_redis(settings.redis_url))
+        findings.append(examine_redis(settings.redis_url.get_secret_value()))
     findings += _examine_model(settings)
     findings.extend(examine_extras())
     return findings

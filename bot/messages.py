@@ -1,11 +1,23 @@
-"""Turns of a conversation, as every chat has them."""
+"""What people write in a chat, and where: frozen values without behaviour of any platform."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 Role = Literal["user", "assistant"]
+
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no letters that look alike
+_DIGEST_CHARS = 13  # 65 bits: with a million messages a collision has a chance of 1 in 70 million
+
+
+def digest(*parts: str) -> str:
+    """Return 13 letters and digits that stand for `parts`: the same for the same parts, in any process."""
+    packed = b"".join(len(data).to_bytes(4, "big") + data for data in (part.encode() for part in parts))
+    value = int.from_bytes(hashlib.blake2b(packed, digest_size=16).digest(), "big")
+    return "".join(_DIGITS[(value >> 5 * place) & 31] for place in range(_DIGEST_CHARS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +26,103 @@ class Turn:
 
     role: Role
     content: str
+
+
+class Audience(StrEnum):
+    """Who can read what is said in a place; ordered from few to many by `Audience.width`."""
+
+    DIRECT = "direct"
+    PRIVATE = "private"
+    PUBLIC = "public"
+    SHARED = "shared"  # with people of other organisations
+
+    @property
+    def width(self) -> int:
+        """0 for the narrowest."""
+        return list(Audience).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message stands: known by ids, never by names.
+
+    Attributes:
+        chat: Name of the adapter ("slack", "matrix", "terminal").
+        workspace: Slack team, Matrix homeserver, or "".
+        channel: Channel, room or direct conversation.
+        thread: Root of the thread, or "" where the channel itself is the conversation.
+        audience: Who can read it, as the platform says now.
+    """
+
+    chat: str
+    workspace: str
+    channel: str
+    thread: str = ""
+    audience: Audience = Audience.PRIVATE
+
+    @property
+    def channel_id(self) -> str:
+        """Handle of the channel, all its threads together."""
+        return digest("channel", self.chat, self.workspace, self.channel)
+
+    @property
+    def conversation_id(self) -> str:
+        """Handle of the conversation; the same thread is the same conversation."""
+        return digest("conversation", self.chat, self.workspace, self.channel, self.thread)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who wrote; `name` is for showing only and may be missing.
+
+    Attributes:
+        chat: Name of the adapter.
+        workspace: As in `Place`; of the person, not of the channel.
+        user: Id of the account.
+        name: What people call them, or "".
+        external: True for guests and people of other organisations.
+    """
+
+    chat: str
+    workspace: str
+    user: str
+    name: str = ""
+    external: bool = False
+
+    @property
+    def person_id(self) -> str:
+        """Handle of the person."""
+        return digest("person", self.chat, self.workspace, self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """A message for the bot.
+
+    Attributes:
+        place: Where the answer goes.
+        sender: Who wrote it.
+        message_id: Id of the message in its channel; the same in every delivery of it.
+        text: Plain text, the mention of the bot left out.
+        order: Position in the conversation; grows with each message (a time stamp, a position of a sync).
+        version: Empty, or what grows with each edit of the message.
+        fresh: True to answer anew though an answer is cached.
+    """
+
+    place: Place
+    sender: Sender
+    message_id: str
+    text: str
+    order: float
+    version: str = ""
+    fresh: bool = False
+
+    @property
+    def request_id(self) -> str:
+        """Handle of the request it makes, the same for every delivery and edit; people see it as reference."""
+        return request_id(self.place, self.message_id)
+
+
+def request_id(place: Place, message_id: str) -> str:
+    """Return the handle of the request that a message makes."""
+    return digest("request", place.chat, place.workspace, place.channel, message_id)

@@ -10,12 +10,13 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from bot.errors import SettingsError
+from bot.service_settings import Names, ServiceSettings
 
 PREFIX = "LOCUS_"
 DEFAULT_HOSTS = (
@@ -27,8 +28,6 @@ DEFAULT_HOSTS = (
     "codeberg.org",
 )
 
-Names = Annotated[tuple[str, ...], NoDecode]
-
 
 def default_data_dir() -> Path:
     """Return $XDG_DATA_HOME/locus, by default ~/.local/share/locus."""
@@ -36,7 +35,7 @@ def default_data_dir() -> Path:
     return Path(base) / "locus"
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """Every setting of Locus; the name of a variable is LOCUS_ and the field in capitals (docs/settings.md)."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
@@ -51,9 +50,6 @@ class Settings(BaseSettings):
     )
     chroma_url: str | None = Field(
         None, description="A Chroma server (the Rust one), as http://HOST:PORT; none means embedded in the data folder."
-    )
-    redis_url: str | None = Field(
-        None, description="A Redis server for shared state; in this version `locus doctor` checks that it is safe."
     )
     embedding_model: Path | None = Field(
         None, description="An embedding model as a GGUF file (extra llama); none means the bundled all-MiniLM-L6-v2."
@@ -174,7 +170,9 @@ class Settings(BaseSettings):
     fetch_timeout_s: float = Field(60, gt=0, le=3600, description="Longest single download, in seconds.")
     contact: str = Field("", max_length=200, description="Contact put into the User-Agent of downloads.")
 
-    @field_validator("sources", "fetch_allowed_hosts", "fetch_private_hosts", "lora", "tensor_split", mode="before")
+    @field_validator(
+        "sources", "fetch_allowed_hosts", "fetch_private_hosts", "lora", "tensor_split", "administrators", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
@@ -221,6 +219,8 @@ def load_settings(env_file: Path | None = None, **overrides: object) -> Settings
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"])
+        if not name:  # two settings that contradict each other: the sentence names both
+            raise SettingsError(first["msg"].removeprefix("Value error, ") + ".") from error
         shown = name.upper() if name.upper().startswith(PREFIX) else PREFIX + name.upper()
         if first["type"] == "extra_forbidden":
             near = next(iter(difflib.get_close_matches(shown, setting_names(), 1)), None)

@@ -85,3 +85,27 @@ def forgotten_turns(count: int) -> str:
     """The conversation did not fit into what the model reads."""
     messages = "message was" if count == 1 else f"{count} messages were"
     return f"The conversation is longer than the model can read: its first {messages} left out."
+
+
+def busy_sentence(open_questions: int) -> str:
+    """The queue is full."""
+    return f"I cannot take this question now: {open_questions:,} others are open. Please ask again in a few minutes."
+
+
+def inbox_full() -> str:
+    """Not even refusals can be queued; for the log, as nobody can be told."""
+    return "The inbox is full: nothing more is accepted until some of it is answered."
+
+
+def too_many_questions(wait_s: float) -> str:
+    """A person or channel asked more often than LOCUS_RATE_PERSON or LOCUS_RATE_CHANNEL allow."""
+    return f"That were many questions in a short time. Please ask again {in_words(wait_s)}."
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration for people: "in 20 seconds", "in 3 minutes"."""
+    if seconds < 90:
+        rounded = max(1, round(seconds))
+        return f"in {rounded} second{'s' if rounded > 1 else ''}"
+    minutes = round(seconds / 60)
+    return f"in {minutes} minutes" if minutes < 90 else f"in {round(minutes / 60)} hours"

@@ -18,8 +18,7 @@ LOW_DISK_BYTES = 1024**3  # an index of GeneNetwork's documentation takes about 
 EXTRAS = {
     "documents": ("pypdf", "python-docx", "striprtf"),
     "llama": ("llama-cpp-python", "langchain"),
-    "redis": ("redis",),
-    "digest": ("apscheduler",),
+    "run": ("redis", "apscheduler", "uvicorn"),
     "slack": ("slack-bolt",),
     "matrix": ("matrix-nio",),
 }

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.settings import PREFIX
+from bot.store.client import Store
 from knowledge.embeddings import MiniLmEmbedder
+from tests.redis_servers import RedisServer
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +53,18 @@ def embedder(model_folder: Path) -> Iterator[MiniLmEmbedder]:
     loaded = MiniLmEmbedder(model_folder, threads=2)
     yield loaded
     loaded.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One real Redis for all tests that do not stop it."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def store(redis_server: RedisServer) -> AsyncIterator[Store]:
+    """An empty store of its own prefix."""
+    opened = Store(redis_server.url, prefix=f"t{secrets.token_hex(4)}")
+    yield opened
+    await opened.close()

@@ -1,0 +1,134 @@
+"""The port between a chat and the core: what an adapter must do, and what it may call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from bot.evidence import Citation
+from bot.messages import IncomingMessage, Place, Sender
+from bot.replies import Reply
+
+Vote = Literal["up", "down"]
+
+
+class Accepted(Protocol):
+    """What became of an event; an adapter may acknowledge it to its platform as soon as it has this."""
+
+    @property
+    def request_id(self) -> str:
+        """Handle of the request."""
+        ...
+
+    @property
+    def new(self) -> bool:
+        """False when it had been accepted before."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CitedPassage:
+    """A passage behind a citation, in its surroundings."""
+
+    citation: Citation
+    heading: str
+    text: str
+
+
+class Reception(Protocol):
+    """Takes what a chat delivers. A call that returns has stored the event durably; one that raises has not.
+
+    Every method may be called again with the same event: it then changes nothing.
+    """
+
+    async def message(self, message: IncomingMessage) -> Accepted:
+        """Accept a message.
+
+        Raises:
+            InvalidRequestError: If it is malformed; delivering it again would not help, so acknowledge it.
+            BusyError: If even refusals cannot be queued any more: do not acknowledge.
+            UnavailableError: If nothing can be stored now: do not acknowledge.
+        """
+        ...
+
+    async def edit(self, message: IncomingMessage) -> bool:
+        """Replace the text of a message by a newer version; False when it is answered already or not known.
+
+        While it is being answered, its answer starts again.
+        """
+        ...
+
+    async def delete(self, place: Place, message_id: str) -> bool:
+        """Withdraw a message: its answer is cancelled and what is shown of it removed; False when it is answered."""
+        ...
+
+    async def stop(self, place: Place, by: Sender, *, request_id: str = "") -> bool:
+        """Stop an answer that is waiting or being written, by its request, or all of the person in a conversation.
+
+        Only the person who asked, in the same channel, or an administrator may; False when there was nothing to stop.
+        """
+        ...
+
+    async def vote(self, place: Place, by: Sender, handle: str, vote: Vote, comment: str = "") -> bool:
+        """Store an opinion on an answer; a second one of the same person replaces the first.
+
+        Returns False when the handle is unknown, too old, or of another channel.
+        """
+        ...
+
+    async def passages(self, place: Place, by: Sender, handle: str) -> Sequence[CitedPassage]:
+        """Return the cited passages of an answer, if its channel is `place` and may still see them; else none."""
+        ...
+
+
+class ChatAdapter(Protocol):
+    """A chat. It translates; what is answered, when and to whom is not its business.
+
+    Attributes:
+        name: "slack", "matrix", "terminal"; `Place.chat` of everything it delivers.
+        draft_interval_s: Shortest time between two edits of one message that the platform bears.
+    """
+
+    name: str
+    draft_interval_s: float
+
+    async def run(self, reception: Reception) -> None:
+        """Connect and deliver until cancelled. Returning means that the chat has ended for good."""
+        ...
+
+    async def post(self, place: Place, reply: Reply, *, key: str, answers: str) -> str:
+        """Show a reply as a new message and return its id.
+
+        Args:
+            place: Where.
+            reply: What.
+            key: The same whenever this post is tried again; an adapter uses it to make the second try harmless (a
+                transaction id) or to find the first (metadata in the thread).
+            answers: Id of the message it answers.
+
+        Raises:
+            UnavailableError: If the platform is away; whether it was posted may be unknown.
+            RefusedError: If the bot may not post there and never will.
+        """
+        ...
+
+    async def edit(self, place: Place, post_id: str, reply: Reply) -> None:
+        """Show a reply in place of an earlier one; the same reply twice changes nothing. Raises as `post`.
+
+        Raises:
+            NotFoundError: If the message is gone.
+        """
+        ...
+
+    async def remove(self, place: Place, post_id: str) -> None:
+        """Delete a message of the bot; one that is gone already is no error. Raises as `post`."""
+        ...
+
+    async def find(self, place: Place, key: str, *, answers: str) -> str | None:
+        """Return the id of the message posted with this key, or None. Raises as `post`.
+
+        Called when a process died between posting and storing the id. An adapter whose `post` is idempotent by key may
+        always return None.
+        """
+        ...

@@ -1,0 +1,44 @@
+"""What the bot says in a chat: one visible message per question, shown in changing states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.evidence import Citation
+
+
+class Stage(StrEnum):
+    """How far a reply is."""
+
+    WAITING = "waiting"  # a sentence on the queue, or that it is being worked on
+    DRAFT = "draft"  # unchecked text that grows
+    FINAL = "final"  # nothing follows
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The one visible message that belongs to a question, as it should look now.
+
+    Attributes:
+        stage: How far it is.
+        text: Plain text with [n] markers, or the markdown subset of the agent.
+        citations: Ordered by n.
+        answered: False for a refusal, an apology or a notice; its citations are the closest documents.
+        note: One sentence on how it came about, or "".
+        reference: Handle that the log and `locus inbox show` know; shown where a person may need it.
+        handle: Random handle that buttons and reactions carry, or "" where there is nothing to press.
+    """
+
+    stage: Stage
+    text: str
+    citations: tuple[Citation, ...] = ()
+    answered: bool = True
+    note: str = ""
+    reference: str = ""
+    handle: str = ""
+
+    @property
+    def final(self) -> bool:
+        """True when nothing follows."""
+        return self.stage is Stage.FINAL

@@ -1,0 +1,1 @@
+"""All state in Redis; the only package that imports the client library."""

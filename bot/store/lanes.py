@@ -1,0 +1,57 @@
+"""Order and fairness: lines of conversations, turns of people, and the commands that move requests between them.
+
+A conversation's open requests stand in a line, ordered as they were written; only its first can be answered. A person's
+first ones are their turns; the ring gives each person who waits one turn in each round. What takes no turn is quick.
+All functions return commands for a transaction, so that a process that dies leaves no half step behind.
+"""
+
+from __future__ import annotations
+
+from bot.requests import Request, State
+from bot.store.client import Command
+from bot.store.keys import Keys
+from bot.store.records import Record
+
+REQUESTS = Record(Request)
+
+
+def member(request: Request) -> str:
+    """Return what stands in a person's turns: the request and its conversation."""
+    return f"{request.request_id}/{request.message.place.conversation_id}"
+
+
+def make_ready(keys: Keys, request: Request, turn: int) -> list[Command]:
+    """Let a request be taken: at once if it is quick, else in its person's turn."""
+    if request.quick:
+        return [("ZADD", keys.quick, request.seq, request.request_id), ("PUBLISH", keys.bell, "")]
+    person = request.message.sender.person_id
+    return [
+        ("ZADD", keys.turns(person), request.seq, member(request)),
+        ("ZADD", keys.ring, "NX", turn, person),
+        ("SET", keys.round, turn),
+        ("PUBLISH", keys.bell, ""),
+    ]
+
+
+def unready(keys: Keys, request: Request) -> list[Command]:
+    """Take a request out of all lanes but its line; the ring forgets a person without turns when it comes to them."""
+    return [
+        ("ZREM", keys.quick, request.request_id),
+        ("ZREM", keys.delayed, request.request_id),
+        ("ZREM", keys.turns(request.message.sender.person_id), member(request)),
+    ]
+
+
+def leave_line(keys: Keys, request: Request, following: Request | None, turn: int) -> list[Command]:
+    """Take a request out of its conversation's line.
+
+    Args:
+        keys: Names.
+        request: The one that leaves.
+        following: The line's first after it, if `request` was first and that one waits; it becomes ready.
+        turn: The next turn's number.
+    """
+    commands: list[Command] = [("ZREM", keys.line(request.message.place.conversation_id), request.request_id)]
+    if following is not None and following.state is State.WAITING and not following.quick:
+        commands += make_ready(keys, following, turn)
+    return commands

