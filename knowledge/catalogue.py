@@ -135,6 +135,11 @@ class Catalogue:
         """Return the number of the published revision; 0 before the first."""
         return int(self.get_meta("revision") or 0)
 
+    def published_revision(self) -> int:
+        """Return `revision` outside of a snapshot; a sync that changes nothing leaves it as it is."""
+        with self.errors():
+            return self.revision()
+
     def has_documents(self) -> bool:
         """True once a document has been published."""
         with self.errors():

@@ -1,4 +1,4 @@
-"""The knowledge side of `locus doctor`: index, embedding model, Chroma and Redis servers, disk."""
+"""The knowledge side of `locus doctor`: index, embedding model, Chroma server, disk."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from bot.checks import Finding, Level
 from bot.errors import BotError
+from bot.hosts import is_loopback
 from knowledge.index import KnowledgeIndex, describe
-from knowledge.servers import inspect_chroma, is_loopback, open_redis
+from knowledge.servers import inspect_chroma
 
 LOW_DISK_BYTES = 1024**3  # an index of GeneNetwork's documentation takes about 150 MB
 EXTRAS = {
@@ -92,23 +93,6 @@ def examine_chroma(url: str) -> Finding:
             "bind it to the loopback address, or put it behind a proxy that asks for a certificate (mTLS).",
         )
     return Finding(Level.OK, "chroma", f"Rust server {server.version} at {url}, on this machine only.")
-
-
-def examine_redis(url: str) -> Finding:
-    """Say whether a configured Redis server obeys anybody."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"redis", "rediss", "unix"}:
-        return Finding(Level.ERROR, "redis", "LOCUS_REDIS_URL is no Redis address.", "give it as redis://HOST:PORT.")
-    if parts.scheme != "redis" or is_loopback(parts.hostname or ""):
-        return Finding(Level.OK, "redis", "The server is on this machine or asks for TLS.")
-    if open_redis(parts.hostname or "", parts.port or 6379):
-        return Finding(
-            Level.ERROR,
-            "redis",
-            f"The server at {parts.hostname} obeys anybody who reaches it: it asks for no password.",
-            "set a password (requirepass or an ACL user) and use rediss://.",
-        )
-    return Finding(Level.WARNING, "redis", "The server asks for a password, sent in clear text.", "use rediss://.")
 
 
 def examine_extras() -> Iterator[Finding]:

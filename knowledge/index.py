@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.errors import StorageError
+from bot.ports import IndexFacts
 from knowledge.catalogue import Catalogue
 from knowledge.chunking import CHUNKING_VERSION, TARGET_TOKENS
 from knowledge.documents import PARSING_VERSION
@@ -291,3 +292,13 @@ def describe(index: KnowledgeIndex) -> Mapping[str, str]:
         "published": index.catalogue.get_meta("published_at") or "never",
         **counts,
     }
+
+
+def index_facts(index: KnowledgeIndex) -> IndexFacts:
+    """Return what the index holds as one revision; blocking."""
+    with index.catalogue.snapshot():
+        return IndexFacts(
+            index.catalogue.revision(),
+            index.catalogue.get_meta("published_at") or "",
+            index.catalogue.counts()["documents"],
+        )

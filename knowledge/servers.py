@@ -1,9 +1,7 @@
-"""Looking at configured servers before trusting them: which Chroma it is, and who else could use it."""
+"""Looking at a configured Chroma server before trusting it: the Rust one, and not the Python one."""
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 import ssl
 from dataclasses import dataclass
 from typing import Literal
@@ -64,23 +62,3 @@ def require_rust(url: str) -> ChromaServer:
             "(CVE-2026-45829): run the Rust server, `chroma run`, instead."
         )
     return server
-
-
-def is_loopback(host: str) -> bool:
-    """True when the host is this machine, by name or address."""
-    if host in {"localhost", ""}:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def open_redis(host: str, port: int) -> bool:
-    """True when a Redis server at this address obeys somebody who gives no password."""
-    try:
-        with socket.create_connection((host, port), timeout=_TIMEOUT_S) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
-    except OSError:
-        return False
