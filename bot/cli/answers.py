@@ -10,7 +10,7 @@ from rich.text import Text
 from bot.agent.cards import ANSWERS_FOLDER, AnswerCard, CardStore, card_json
 from bot.agent.replay import Replay
 from bot.bootstrap import open_application
-from bot.cli.render import print_sources
+from bot.cli.render import print_line, print_sources
 from bot.generation import Sampling
 from bot.plain_text import without_controls
 from bot.settings import Settings
@@ -49,38 +49,36 @@ def verdict(replay: Replay) -> str:
 def print_card(console: Console, card: AnswerCard) -> None:
     """Print a card for reading."""
     answer = card.answer
-    _line(console, "Question", answer.question)
+    print_line(console, "Question", answer.question)
     if card.search_for != answer.question:
-        _line(console, "Searched", card.search_for)
+        print_line(console, "Searched", card.search_for)
     for turn in card.history:
-        _line(console, "Before", f"{turn.role}: {turn.content}")
+        print_line(console, "Before", f"{turn.role}: {turn.content}")
     console.print()
     console.print(Text(without_controls(answer.text)))
     print_sources(console, answer)
     console.print()
-    _line(console, "Answer", f"{answer.answer_id}, {card.created_at}, {answer.mode}, scopes {' '.join(card.scopes)}")
+    print_line(
+        console, "Answer", f"{answer.answer_id}, {card.created_at}, {answer.mode}, scopes {' '.join(card.scopes)}"
+    )
     if card.model is not None:
-        _line(console, "Model", f"{card.model.name}, sha256 {card.model.sha256 or 'not told'}, seed {card.seed}")
-    _line(console, "Settings", ", ".join(f"{name} {value}" for name, value in card.settings.items()))
-    _line(console, "Evidence", f"confidence {answer.confidence:.2f}")
+        print_line(console, "Model", f"{card.model.name}, sha256 {card.model.sha256 or 'not told'}, seed {card.seed}")
+    print_line(console, "Settings", ", ".join(f"{name} {value}" for name, value in card.settings.items()))
+    print_line(console, "Evidence", f"confidence {answer.confidence:.2f}")
     for one in card.passages:
         text = " ".join(one.passage.text.split())[:EXCERPT_CHARS]
-        _line(console, f"[{one.number}]", f"{one.passage.home.source} sha256 {one.sha256[:16]}: {text}")
+        print_line(console, f"[{one.number}]", f"{one.passage.home.source} sha256 {one.sha256[:16]}: {text}")
     for call in card.calls:
         usage = call.finished.usage if call.finished is not None else None
         cost = f"{usage.prompt_tokens} tokens read, {usage.new_tokens} written" if usage is not None else "broken off"
         sampling = call.finished.sampling if call.finished is not None else call.request.sampling
-        _line(console, "Call", f"{call.purpose}: {len(call.request.messages)} messages, {cost}, {_sampling(sampling)}")
+        print_line(
+            console, "Call", f"{call.purpose}: {len(call.request.messages)} messages, {cost}, {_sampling(sampling)}"
+        )
     for use in card.tool_uses:
-        _line(console, "Tool", f"{use.name} {dict(use.arguments)}: {' '.join(use.result.split())[:EXCERPT_CHARS]}")
-    _line(console, "Times", ", ".join(f"{name} {value:.0f} ms" for name, value in answer.timings_ms.items()))
+        print_line(console, "Tool", f"{use.name} {dict(use.arguments)}: {' '.join(use.result.split())[:EXCERPT_CHARS]}")
+    print_line(console, "Times", ", ".join(f"{name} {value:.0f} ms" for name, value in answer.timings_ms.items()))
 
 
 def _sampling(sampling: Sampling) -> str:
     return f"temperature {sampling.temperature}, top_k {sampling.top_k}, top_p {sampling.top_p}, seed {sampling.seed}"
-
-
-def _line(console: Console, name: str, value: str) -> None:
-    line = Text(f"{name:10}", style="bold")
-    line.append(without_controls(value), style="")
-    console.print(line, soft_wrap=True)

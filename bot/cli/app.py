@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from bot.errors import BotError, InvalidRequestError, StorageError
-from bot.log import set_up_logging
-from bot.messages import Turn
-from bot.settings import Settings, load_settings
+from bot.cli.answer_commands import answer_app
+from bot.cli.feedback_commands import feedback_app
+from bot.cli.inbox_commands import inbox_app
+from bot.cli.model_commands import model_app
+from bot.cli.options import AsJson, DataDir, History, RoleName, settings_of, turns_of
+from bot.cli.person_commands import person_app
+from bot.errors import BotError, StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -32,21 +34,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-model_app = typer.Typer(
-    help="Find, download, describe and quantize models.", no_args_is_help=True, rich_markup_mode=None
-)
 app.add_typer(model_app, name="model")
-answer_app = typer.Typer(
-    help="Show what an answer was made from, and make it again.", no_args_is_help=True, rich_markup_mode=None
-)
 app.add_typer(answer_app, name="answer")
-
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder that holds all state (LOCUS_DATA_DIR).")]
-History = Annotated[
-    Path | None, typer.Option("--history", help='Earlier turns: a JSON list of {"role", "content"}.', metavar="FILE")
-]
-AnswerId = Annotated[str, typer.Argument(help="The handle that `locus ask` printed.", metavar="ID")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+app.add_typer(inbox_app, name="inbox")
+app.add_typer(feedback_app, name="feedback")
+app.add_typer(person_app, name="person")
 
 
 def main() -> NoReturn:
@@ -60,7 +52,7 @@ def main() -> NoReturn:
     except typer.Exit as error:
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        _complain("Stopped. What was already indexed is kept.")
+        _complain("Stopped. What was already done is kept.")
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe, `head` say, has seen enough; a second complaint at exit would be noise.
@@ -88,12 +80,6 @@ def _complain(sentence: str) -> None:
     print(f"locus: {sentence}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
 
 
-def _settings(data_dir: Path | None) -> Settings:
-    settings = load_settings(data_dir=data_dir)
-    set_up_logging(settings.log_level)
-    return settings
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"locus {version('locus-bot')}")
@@ -119,7 +105,7 @@ def ask(
     """Answer one question."""
     from bot.cli.asking import ask_question
 
-    asyncio.run(ask_question(_settings(data_dir), question, _turns(history), as_json=as_json))
+    asyncio.run(ask_question(settings_of(data_dir), question, turns_of(history), as_json=as_json))
 
 
 @app.command()
@@ -133,7 +119,7 @@ def search(
     """Show the passages nearest to a question."""
     from bot.cli.asking import search_passages
 
-    asyncio.run(search_passages(_settings(data_dir), query, limit, _turns(history), as_json=as_json))
+    asyncio.run(search_passages(settings_of(data_dir), query, limit, turns_of(history), as_json=as_json))
 
 
 @app.command()
@@ -141,7 +127,21 @@ def chat(data_dir: DataDir = None) -> None:
     """Ask in the terminal, with follow-up questions."""
     from bot.cli.asking import chat_in_terminal
 
-    asyncio.run(chat_in_terminal(_settings(data_dir)))
+    asyncio.run(chat_in_terminal(settings_of(data_dir)))
+
+
+@app.command()
+def run(
+    role: Annotated[
+        list[RoleName] | None,
+        typer.Option("--role", help="What this process does; all of it without this option. May be given twice."),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Answer in the chats that are configured, until stopped."""
+    from bot.cli.running import run_service
+
+    asyncio.run(run_service(settings_of(data_dir), role or []))
 
 
 @app.command()
@@ -155,7 +155,7 @@ def ingest(
     """Bring documents into the index; without sources, those of LOCUS_SOURCES."""
     from bot.cli.ingesting import ingest_documents
 
-    code = asyncio.run(ingest_documents(_settings(data_dir), sources or []))
+    code = asyncio.run(ingest_documents(settings_of(data_dir), sources or []))
     raise typer.Exit(code)
 
 
@@ -171,7 +171,7 @@ def evaluate(
     """Measure retrieval and answers on questions with known answers."""
     from bot.cli.evaluating import evaluate_questions
 
-    asyncio.run(evaluate_questions(_settings(data_dir), questions, dump, as_json=as_json))
+    asyncio.run(evaluate_questions(settings_of(data_dir), questions, dump, as_json=as_json))
 
 
 @app.command()
@@ -179,108 +179,4 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Check settings, index, models and servers; exits 1 when something is wrong."""
     from bot.cli.doctoring import run_doctor
 
-    raise typer.Exit(asyncio.run(run_doctor(_settings(data_dir), as_json=as_json)))
-
-
-@answer_app.command(name="show")
-def answer_show(answer_id: AnswerId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Show an answer's card: passages, model, settings, calls."""
-    from bot.cli.answers import show_answer
-
-    show_answer(_settings(data_dir), answer_id, as_json=as_json)
-
-
-@answer_app.command(name="replay")
-def answer_replay(
-    answer_id: AnswerId,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Also where another model is set now.")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Produce an answer's text again and say whether it is identical; exits 1 when it is not."""
-    from bot.cli.answers import replay_answer
-
-    raise typer.Exit(asyncio.run(replay_answer(_settings(data_dir), answer_id, anyway=anyway)))
-
-
-@model_app.command(name="list")
-def model_list(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Show recommended models by memory, and those in the data folder."""
-    from bot.cli.models import list_models
-
-    list_models(_settings(data_dir), as_json=as_json)
-
-
-@model_app.command(name="pull")
-def model_pull(
-    name: Annotated[str, typer.Argument(help="A name of `locus model list`, or a repository of Hugging Face.")],
-    file: Annotated[str | None, typer.Argument(help="A .gguf file of the repository.")] = None,
-    endpoint: Annotated[
-        str, typer.Option("--endpoint", help="Hugging Face, or a mirror of it.")
-    ] = "https://huggingface.co",
-    token_file: Annotated[
-        Path | None, typer.Option("--token-file", help="File that holds a token, for models that need one.")
-    ] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Download a model into the data folder; run again, it goes on where it stopped."""
-    from bot.cli.models import pull
-
-    pull(_settings(data_dir), name, file, endpoint, token_file)
-
-
-@model_app.command(name="info")
-def model_info(
-    path: Annotated[Path | None, typer.Argument(help="A .gguf file; without one, LOCUS_MODEL.")] = None,
-    context: Annotated[
-        int | None, typer.Option("--context", min=1, help="Tokens of the cache; by default LOCUS_MODEL_CONTEXT.")
-    ] = None,
-    kv_type: Annotated[Literal["f16", "q8_0"], typer.Option("--kv-type", help="Type of the cached values.")] = "f16",
-    as_json: AsJson = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Show what a model is, what memory it needs, and whether it fits."""
-    from bot.cli.models import show_info
-
-    show_info(_settings(data_dir), path, context, kv_type, as_json=as_json)
-
-
-@model_app.command(name="quantize")
-def model_quantize(
-    source: Annotated[Path, typer.Argument(help="A .gguf file in F32, F16 or BF16.")],
-    target_type: Annotated[str, typer.Argument(help="q8_0, q6_k, q5_k_m, q4_k_m, ...", metavar="TYPE")],
-    output: Annotated[
-        Path | None, typer.Option("--output", help="The file to make; by default in the data folder.")
-    ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Quantize a quantized model further.")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Make a smaller copy of a model with llama.cpp's quantizer."""
-    from bot.cli.models import quantize
-
-    quantize(_settings(data_dir), source, target_type, output, again=again)
-
-
-@model_app.command(name="confirm")
-def model_confirm(
-    path: Annotated[Path, typer.Argument(help="A .gguf file that was changed on purpose.")], data_dir: DataDir = None
-) -> None:
-    """Accept a model file as it is now."""
-    from bot.cli.models import confirm
-
-    confirm(_settings(data_dir), path)
-
-
-def _turns(history: Path | None) -> tuple[Turn, ...]:
-    if history is None:
-        return ()
-    from bot.history import load_history
-
-    return load_history(history)
-
-
-def dump_json(value: object) -> str:
-    """Return JSON for people and programs: one line, letters of all languages as they are."""
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except ValueError as error:
-        raise InvalidRequestError(f"The result cannot be written as JSON: {error}.") from error
+    raise typer.Exit(asyncio.run(run_doctor(settings_of(data_dir), as_json=as_json)))

@@ -10,9 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bot.bootstrap import open_application, open_terminal_chat
-from bot.cli.app import dump_json
 from bot.cli.loading import shown_loading
-from bot.cli.render import answer_json, passage_json, print_answer, print_passages
+from bot.cli.render import answer_json, dump_json, passage_json, print_answer, print_passages
 from bot.hints import question_hint
 from bot.messages import Turn
 from bot.settings import Settings

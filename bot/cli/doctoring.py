@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bot.checks import Level
-from bot.cli.app import dump_json
+from bot.cli.render import dump_json
 from bot.examination import examine
 from bot.settings import Settings
 

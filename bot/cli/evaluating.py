@@ -12,8 +12,7 @@ from rich.progress import track
 from rich.table import Table
 
 from bot.bootstrap import EvaluationRun, open_evaluation
-from bot.cli.app import dump_json
-from bot.cli.render import citation_json, passage_json
+from bot.cli.render import citation_json, dump_json, passage_json
 from bot.errors import StorageError
 from bot.settings import Settings
 

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from bot.cli.app import dump_json
+from bot.cli.render import dump_json
 from bot.engine.devices import GpuDevice, free_memory, installed_gpu_devices
 from bot.engine.downloads import Progress as Report
 from bot.engine.downloads import pull_model

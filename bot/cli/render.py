@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.markup import escape
 from rich.style import Style
 from rich.text import Text
 
+from bot.errors import InvalidRequestError
 from bot.evidence import Answer, Citation, Passage
+from bot.plain_text import without_controls
+
+
+def dump_json(value: object) -> str:
+    """Return JSON for people and programs: one line, letters of all languages as they are."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except ValueError as error:
+        raise InvalidRequestError(f"The result cannot be written as JSON: {error}.") from error
 
 
 def answer_json(answer: Answer) -> dict[str, object]:
@@ -62,6 +74,18 @@ def print_sources(console: Console, answer: Answer) -> None:
         line.append(citation.title, style=Style(link=citation.url) if citation.url else "")
         console.print(line, soft_wrap=True)
         console.print(Text(f"    {citation.url or citation.source}", style="dim"), soft_wrap=True)
+
+
+def print_line(console: Console, name: str, value: str) -> None:
+    """Print a name and its value; a long value is not cut, so that it can be copied."""
+    line = Text(f"{name:10}", style="bold")
+    line.append(without_controls(value), style="")
+    console.print(line, soft_wrap=True)
+
+
+def shown_time(seconds: float) -> str:
+    """Return a time as people read it: to the second, in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def print_answer(console: Console, answer: Answer) -> None:

@@ -24,8 +24,7 @@ from bot.agent.model_answers import AnswerOptions, ModelAnswerer
 from bot.agent.quoting import refuse
 from bot.application import Application
 from bot.bootstrap import ingest_sources, open_application
-from bot.cli.app import dump_json
-from bot.cli.render import answer_json, print_answer
+from bot.cli.render import answer_json, dump_json, print_answer
 from bot.evidence import Answer, Evidence
 from bot.generation import GenerationRequest
 from bot.messages import Turn

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bot.agent.cards import AnswerCard, CardStore, card_json, new_answer_id, number_passages
+from bot.agent.cards import AnswerCard, CardStore, card_json, keep_card, new_answer_id, number_passages
 from bot.agent.model_answers import AnswerOptions, ModelAnswerer
 from bot.agent.quoting import QuotingAnswerer, refuse
 from bot.agent.replay import replay_card
@@ -24,7 +25,7 @@ from bot.errors import BotError, NotFoundError, RefusedError, SettingsError, Sto
 from bot.evidence import Answer, Evidence, Home, Passage, Sentence
 from bot.generation import ModelFacts, Sampling
 from bot.messages import Turn
-from bot.ports import Answerer, Asked
+from bot.ports import Answerer, Asked, IndexFacts
 from bot.settings import Settings
 from tests.scripted_model import Reply, ScriptedModel, calling
 
@@ -110,6 +111,43 @@ def test_the_oldest_cards_go(tmp_path: Path) -> None:
         os.utime(tmp_path / f"{one.answer.answer_id}.json", (age, age))
 
     assert {f"{one.answer.answer_id}.json" for one in kept[2:]} == {file.name for file in tmp_path.iterdir()}
+
+
+def test_cards_older_than_the_lifetime_go(tmp_path: Path) -> None:
+    """However few there are; looked at when a process keeps its first card, and now and then later."""
+    old, young = card(), card()
+    CardStore(tmp_path).save(old)
+    CardStore(tmp_path).save(young)
+    now = time.time()
+    os.utime(tmp_path / f"{old.answer.answer_id}.json", (now, now - 2 * 86_400 - 60))
+    os.utime(tmp_path / f"{young.answer.answer_id}.json", (now, now - 2 * 86_400 + 60))
+    newest = card()
+    CardStore(tmp_path, days=2).save(newest)
+
+    assert {f"{one.answer.answer_id}.json" for one in (young, newest)} == {file.name for file in tmp_path.iterdir()}
+
+
+async def test_the_cards_of_a_person_can_be_deleted(tmp_path: Path) -> None:
+    """Cards are found by their handle whoever asked; no name of a file tells who that was."""
+    store = CardStore(tmp_path)
+    made = [(await keep_card(store, card(), user=user)).answer_id for user in ("ann", "bob", "ann", "")]
+    names = " ".join(file.name for file in tmp_path.iterdir())
+
+    assert made == [store.load(answer_id).answer.answer_id for answer_id in made]
+    assert ("ann" in names, "bob" in names) == (False, False)
+    assert [2, 0, 0] == [store.delete_of(user) for user in ("ann", "ann", "")]
+    assert made[1::2] == [store.load(answer_id).answer.answer_id for answer_id in made[1::2]]
+    with pytest.raises(NotFoundError):
+        store.load(made[0])
+
+
+async def test_an_answerer_keeps_cards_under_the_name_of_who_asked(tmp_path: Path) -> None:
+    """Quoted and written ones: both can be deleted with the person's other things."""
+    store = CardStore(tmp_path)
+    await answered(QuotingAnswerer(threshold=0.5, cards=store))
+    await answered(ModelAnswerer(ScriptedModel(["The LOD is LRS [2]."]), FurtherPassage(), refuse=refuse, cards=store))
+
+    assert 2 == store.delete_of(ASKED.user)
 
 
 def test_damaged_and_changed_cards_are_told(tmp_path: Path) -> None:
@@ -275,6 +313,12 @@ class Indexed:
     async def has_documents(self) -> bool:
         return True
 
+    async def revision(self) -> int:
+        return 1
+
+    async def facts(self) -> IndexFacts:
+        return IndexFacts(1, "2026-11-01T09:00:00+00:00", 1)
+
 
 @pytest.mark.parametrize(("again", "code"), [(WRITTEN, 0), ("The LOD is LRS over 4.61 [2].", 1)])
 async def test_the_command_replays_and_says_whether_it_is_identical(
@@ -319,7 +363,7 @@ async def test_the_command_shows_a_card(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_an_unknown_handle_is_one_sentence_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`locus answer show` and `replay` end as other commands do."""
-    monkeypatch.setattr("bot.cli.app.set_up_logging", lambda _level: None)
+    monkeypatch.setattr("bot.cli.options.set_up_logging", lambda _level: None)
     for command in ("show", "replay"):
         done = CliRunner().invoke(app, ["answer", command, "nonesuch22", "--data-dir", str(tmp_path)])
 
