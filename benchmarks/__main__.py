@@ -10,7 +10,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import engine, fit, ingest, quality, search, start
+from benchmarks import core, engine, fit, ingest, quality, search, start
 from benchmarks.process import LOCUS, run_process
 from benchmarks.report import Report
 from knowledge.catalogue import Catalogue
@@ -22,17 +22,22 @@ BENCHMARKS = {
     "start": start.run,
     "fit": fit.run,
 }
-ENGINE = "engine"  # needs no corpus
+ENGINE = "engine"
+CORE = "core"
+WITHOUT_CORPUS = {ENGINE: ("llama-cpp-python",), CORE: ("redis", "slack-bolt")}
 DEFAULT = ("ingest", "quality", "search", "start")
 NEED_INDEX = frozenset({"quality", "search", "start", "fit"})
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 
 
 def main() -> int:
-    """Run the benchmarks named on the command line, all but `engine` and `fit` by default."""
+    """Run the benchmarks named on the command line, or all that need the corpus, but `fit`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument(
-        "names", nargs="*", choices=[*BENCHMARKS, ENGINE, []], help="which; all but `engine` and `fit` by default"
+        "names",
+        nargs="*",
+        choices=[*BENCHMARKS, *WITHOUT_CORPUS, []],
+        help="which; all that need the corpus, but `fit`, by default",
     )
     parser.add_argument("--corpus", type=Path, default=Path(os.environ.get("LOCUS_BENCH_CORPUS") or BESIDE / "corpus"))
     parser.add_argument("--questions", type=Path, default=BESIDE / "eval" / "dev_qa.jsonl")
@@ -42,9 +47,10 @@ def main() -> int:
     report = Report()
     chosen = options.names or DEFAULT
     report.line(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    names = ("llama-cpp-python",) if set(chosen) == {ENGINE} else ("onnxruntime", "chromadb", "tantivy", "tokenizers")
+    names = [name for one in chosen for name in WITHOUT_CORPUS.get(one, ())]
+    names = names or ["onnxruntime", "chromadb", "tantivy", "tokenizers"]
     report.line(", ".join(f"{name} {version(name)}" for name in names))
-    if set(chosen) != {ENGINE} and not options.corpus.is_dir():
+    if set(chosen) - set(WITHOUT_CORPUS) and not options.corpus.is_dir():
         report.line(f"Skipped: there is no corpus at {options.corpus}; name a copy of gn-docs with --corpus.")
         return 1
     with tempfile.TemporaryDirectory(prefix="locus-bench-") as temporary:
@@ -52,6 +58,9 @@ def main() -> int:
         for name in chosen:
             if name == ENGINE:
                 engine.run(report, options, Path(temporary))
+                continue
+            if name == CORE:
+                core.run(report)
                 continue
             if name in NEED_INDEX and not has_index(data_dir):
                 done = run_process(LOCUS, "ingest", options.corpus.resolve(), "--data-dir", data_dir)

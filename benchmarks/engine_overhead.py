@@ -15,6 +15,7 @@ from bot.agent.quoting import QuotingAnswerer, refuse
 from bot.application import Application
 from bot.evidence import Evidence, Home, Passage, Sentence
 from bot.messages import Turn
+from bot.ports import IndexFacts
 from tests.scripted_model import ScriptedModel
 
 MOST_MS = 15.0
@@ -41,6 +42,12 @@ class _Indexed:
 
     async def has_documents(self) -> bool:
         return True
+
+    async def revision(self) -> int:
+        return 1
+
+    async def facts(self) -> IndexFacts:
+        return IndexFacts(1, "2026-11-01T09:00:00+00:00", 1)
 
 
 async def overhead(report: Report, folder: Path) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from bot.agent.cards import AnswerCard, CardStore
+from bot.agent.cards import AnswerCard, CardStore, cited_passages
 from bot.agent.replay import Replay, replay_card
 from bot.errors import BotError, BusyError, InvalidRequestError, NotFoundError
-from bot.evidence import Answer, Evidence
-from bot.messages import Turn
+from bot.evidence import Answer, CitedPassage, Evidence
+from bot.messages import Turn, digest
 from bot.plain_text import without_controls
-from bot.ports import PUBLIC_SCOPE, Answerer, Asked, IndexStatus, LanguageModel, Retriever
+from bot.ports import PUBLIC_SCOPE, Answerer, Asked, IndexFacts, IndexStatus, LanguageModel, Retriever
 from bot.texts import empty_index, empty_question, model_unavailable, unknown_answer
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Application:
         top_k: int,
         cards: CardStore | None = None,
         model: LanguageModel | None = None,
+        shape: str = "",
     ) -> None:
         """Assemble the parts.
 
@@ -45,6 +47,7 @@ class Application:
             top_k: Passages an answer is made from.
             cards: Where the answerers keep their cards.
             model: The model that `replay` asks; closed by its owner.
+            shape: The settings that shape an answer, see `bot.answer_shape`.
         """
         self._retriever = retriever
         self._index = index
@@ -53,6 +56,7 @@ class Application:
         self._top_k = top_k
         self._cards = cards
         self._model = model
+        self._shape = shape
 
     async def search(
         self,
@@ -123,6 +127,7 @@ class Application:
             asked.search_for, scopes=asked.scopes, history=asked.history, top_k=self._top_k
         )
         answer: Answer | None = None
+        note = ""
         try:
             async with aclosing(self._answerer.stream(asked, evidence)) as pieces:
                 async for piece in pieces:
@@ -134,7 +139,8 @@ class Application:
             if isinstance(error, BusyError) or self._answerer is self._fallback:
                 raise
             logger.warning("the model failed and quotes were given instead: %s", error)
-            yield "\n" + model_unavailable(str(error)) + "\n\n"
+            note = model_unavailable(str(error))
+            yield "\n" + note + "\n\n"
         if answer is None:
             async with aclosing(self._fallback.stream(asked, evidence)) as pieces:
                 async for piece in pieces:
@@ -145,6 +151,8 @@ class Application:
         if answer is None:
             raise RuntimeError("the answerer ended without an answer")
         total = (time.perf_counter() - begin) * 1000
+        # The note also keeps what the model did not write out of the answer cache.
+        answer = replace(answer, note=answer.note or note)
         timings = {**evidence.timings_ms, **answer.timings_ms, "total": total}
         if asked.calls:
             timings["rewrite"] = (rewritten - begin) * 1000
@@ -153,6 +161,41 @@ class Application:
             extra={"mode": answer.mode, "answered": answer.answered, "duration_ms": round(total, 1)},
         )
         yield replace(answer, timings_ms={name: round(value, 2) for name, value in timings.items()})
+
+    async def cited_passages(self, answer: Answer) -> tuple[CitedPassage, ...]:
+        """Return the passage behind each citation of an answer just given; none where its card was not kept."""
+        if self._cards is None or not answer.answer_id:
+            return ()
+        try:
+            return cited_passages(await asyncio.to_thread(self._cards.load, answer.answer_id))
+        except BotError as error:
+            logger.warning("the passages of an answer cannot be shown: %s", error)
+            return ()
+
+    async def signature(self) -> str:
+        """Return a handle of all that shapes an answer besides its question and scopes.
+
+        Two answers to one question may be exchanged only if their signatures are the same.
+        """
+        # The revision is what makes answers given before void: it grows with each sync that changes a document.
+        revision = await self._index.revision()
+        model = self._model.facts if self._model is not None else None
+        names = [model.name, model.sha256, model.context, model.details.get("fallback", "")] if model else []
+        return digest("signature", json.dumps([revision, names, self._shape]))
+
+    async def facts(self) -> IndexFacts:
+        """Return what is indexed, for people."""
+        return await self._index.facts()
+
+    @property
+    def cards(self) -> CardStore | None:
+        """Where the cards of answers are kept, or None."""
+        return self._cards
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model that writes, or "" where answers quote the documents."""
+        return self._model.facts.name if self._model is not None else ""
 
     async def replay(self, answer_id: str, *, anyway: bool = False) -> Replay:
         """Produce a kept answer's text again.

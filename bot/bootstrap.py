@@ -16,18 +16,19 @@ from rich.console import Console
 from adapters.terminal import TerminalChat
 from bot.agent.cards import ANSWERS_FOLDER, CardStore
 from bot.agent.quoting import QuotingAnswerer, refuse
+from bot.answer_shape import answer_shape
 from bot.application import Application
 from bot.errors import BotError, SettingsError
 from bot.ingestion import IngestProgress, IngestReport
 from bot.language_model import open_language_model, sampling
-from bot.ports import Answerer, LanguageModel, Retriever
+from bot.ports import Answerer, IndexFacts, LanguageModel, Retriever
 from bot.settings import Settings
 from bot.texts import quoting_only
 from knowledge.aliases import load_aliases
 from knowledge.embeddings import Embedder, MiniLmEmbedder
 from knowledge.evaluation import EvalQuestion, Outcome, by_kind, load_questions, score
 from knowledge.fetching import Fetcher, FetchPolicy
-from knowledge.index import KnowledgeIndex
+from knowledge.index import KnowledgeIndex, index_facts
 from knowledge.ingest import sync_source
 from knowledge.parsing import parse
 from knowledge.retrieval import HybridRetriever
@@ -75,6 +76,12 @@ class _IndexStatus:
     async def has_documents(self) -> bool:
         return await asyncio.to_thread(self._index.catalogue.has_documents)
 
+    async def revision(self) -> int:
+        return await asyncio.to_thread(self._index.catalogue.published_revision)
+
+    async def facts(self) -> IndexFacts:
+        return await asyncio.to_thread(index_facts, self._index)
+
 
 @asynccontextmanager
 async def open_application(settings: Settings, loading: Loading = _untold) -> AsyncIterator[Application]:
@@ -99,14 +106,21 @@ async def open_application(settings: Settings, loading: Loading = _untold) -> As
         aliases = await asyncio.to_thread(load_aliases, settings.gene_aliases)
         retriever = HybridRetriever(index, aliases)
         stack.push_async_callback(asyncio.to_thread, retriever.close)
-        cards = CardStore(settings.data_dir / ANSWERS_FOLDER, limit=settings.answers_kept)
+        cards = CardStore(settings.data_dir / ANSWERS_FOLDER, limit=settings.answers_kept, days=settings.retention_days)
         quoting = QuotingAnswerer(threshold=settings.answer_threshold, cards=cards)
         model = await opening
         answerer: Answerer = quoting
         if model is not None:
             answerer = await asyncio.to_thread(_model_answerer, settings, model, retriever, cards)
         yield Application(
-            retriever, _IndexStatus(index), answerer, quoting, top_k=settings.top_k, cards=cards, model=model
+            retriever,
+            _IndexStatus(index),
+            answerer,
+            quoting,
+            top_k=settings.top_k,
+            cards=cards,
+            model=model,
+            shape=await asyncio.to_thread(answer_shape, settings),
         )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from bot.evidence import Citation
+from bot.evidence import CitedPassage
 from bot.messages import IncomingMessage, Place, Sender
 from bot.replies import Reply
 
@@ -25,15 +24,6 @@ class Accepted(Protocol):
     def new(self) -> bool:
         """False when it had been accepted before."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class CitedPassage:
-    """A passage behind a citation, in its surroundings."""
-
-    citation: Citation
-    heading: str
-    text: str
 
 
 class Reception(Protocol):

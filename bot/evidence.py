@@ -98,6 +98,15 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class CitedPassage:
+    """The passage behind a citation: the quoted words in their surroundings."""
+
+    citation: Citation
+    heading: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a person gets.
 

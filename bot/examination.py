@@ -17,7 +17,8 @@ from bot.engine.pins import find_pin, pins_path
 from bot.errors import BotError
 from bot.language_model import engine_options
 from bot.settings import Settings, unknown_names
-from knowledge.examination import examine_chroma, examine_disk, examine_extras, examine_index, examine_redis
+from bot.store.examination import examine_private_redis, examine_redis
+from knowledge.examination import examine_chroma, examine_disk, examine_extras, examine_index
 from knowledge.index import KnowledgeIndex
 
 
@@ -26,6 +27,10 @@ async def examine(settings: Settings) -> list[Finding]:
     findings = await asyncio.to_thread(_examine, settings)
     if settings.remote_url is not None:
         findings.append(await _examine_remote(settings, settings.remote_url))
+    if settings.redis_url is not None:
+        findings.extend(await examine_redis(settings.redis_url.get_secret_value()))
+    elif find_spec("redis") is not None:
+        findings.extend(await asyncio.to_thread(examine_private_redis, settings.data_dir))
     return findings
 
 
@@ -46,8 +51,6 @@ def _examine(settings: Settings) -> list[Finding]:
         embedder.close()
     if settings.chroma_url:
         findings.append(examine_chroma(settings.chroma_url))
-    if settings.redis_url:
-        findings.append(examine_redis(settings.redis_url.get_secret_value()))
     findings += _examine_model(settings)
     findings.extend(examine_extras())
     return findings

@@ -35,11 +35,34 @@ class Retriever(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class IndexFacts:
+    """What is indexed, for people.
+
+    Attributes:
+        revision: Number of the published revision; 0 before the first.
+        published_at: When, in ISO 8601 and UTC, or "" before the first.
+        documents: Documents in it.
+    """
+
+    revision: int
+    published_at: str
+    documents: int
+
+
 class IndexStatus(Protocol):
     """Tells what is indexed."""
 
     async def has_documents(self) -> bool:
         """True once a document has been published."""
+        ...
+
+    async def revision(self) -> int:
+        """Return the number of the published revision; it grows when documents change, and only then."""
+        ...
+
+    async def facts(self) -> IndexFacts:
+        """Return what is indexed."""
         ...
 
 

@@ -17,6 +17,15 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that belongs to a reply; `media_type` as in MIME, such as "application/json"."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """The one visible message that belongs to a question, as it should look now.
 
@@ -28,6 +37,7 @@ class Reply:
         note: One sentence on how it came about, or "".
         reference: Handle that the log and `locus inbox show` know; shown where a person may need it.
         handle: Random handle that buttons and reactions carry, or "" where there is nothing to press.
+        attachments: Files shown with a final reply.
     """
 
     stage: Stage
@@ -37,6 +47,7 @@ class Reply:
     note: str = ""
     reference: str = ""
     handle: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def final(self) -> bool:

@@ -22,6 +22,7 @@ class Kind(StrEnum):
 
     QUESTION = "question"
     NOTICE = "notice"  # only a sentence is to be said: it was refused, or given up
+    STOP = "stop"  # the person's open questions of the conversation are to be stopped
 
 
 class Cancelled(StrEnum):
@@ -51,6 +52,7 @@ class Request:
         cancelled: Whether and why nobody waits any more.
         posting: True from before the visible message is posted; with an empty `post_id` its id may have been lost.
         post_id: Id of the visible message in the chat, or "".
+        ready: The finished answer as JSON, from when it is complete until it is shown; "" before.
         accepted_at: Seconds since 1970, UTC.
         outcome: How it ended, for `locus inbox show`.
     """
@@ -69,6 +71,7 @@ class Request:
     cancelled: Cancelled = Cancelled.NO
     posting: bool = False
     post_id: str = ""
+    ready: str = ""
     accepted_at: float = 0.0
     outcome: str = ""
 
@@ -80,4 +83,4 @@ class Request:
     @property
     def quick(self) -> bool:
         """True when it takes no turn: a sentence to say, or something to tidy up."""
-        return self.kind is Kind.NOTICE or self.cancelled is not Cancelled.NO
+        return self.kind is not Kind.QUESTION or self.cancelled is not Cancelled.NO

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 REFUSAL = "The documents do not say."
 
 
@@ -109,3 +111,300 @@ def in_words(seconds: float) -> str:
         return f"in {rounded} second{'s' if rounded > 1 else ''}"
     minutes = round(seconds / 60)
     return f"in {minutes} minutes" if minutes < 90 else f"in {round(minutes / 60)} hours"
+
+
+def malformed_message(part: str) -> str:
+    """An event of a chat that cannot be a message; for the log."""
+    return f"A message was left out because its {part} is missing, too long or malformed."
+
+
+def shutting_down() -> str:
+    """Told to adapters while Locus stops."""
+    return "Locus is stopping and accepts nothing more; the chat delivers it again after the next start."
+
+
+def reading_documents() -> str:
+    """Shown at once while an answer is made."""
+    return "Reading the documents …"
+
+
+def queue_position(ahead: int) -> str:
+    """Where a question stands in the queue."""
+    if ahead == 0:
+        return "Your question is next."
+    return f"{ahead:,} question{' is' if ahead == 1 else 's are'} ahead of yours."
+
+
+def behind_own_question() -> str:
+    """A question behind another of the same conversation that is being answered."""
+    return "The question before this one is answered first."
+
+
+def stopped() -> str:
+    """An answer that was stopped."""
+    return "Stopped, as you asked."
+
+
+def nothing_to_stop() -> str:
+    """Somebody said stop, and nothing of theirs was open."""
+    return "There is nothing of yours to stop here."
+
+
+def given_up(reference: str) -> str:
+    """A question that failed again and again."""
+    return (
+        "I am sorry: this question failed several times and I gave it up. Please ask it again in other words, or tell "
+        f"your operator the reference {reference}."
+    )
+
+
+def cached_answer(age: str) -> str:
+    """The note below an answer that was given before."""
+    return (
+        f'The same question was answered {age} ago and nothing it rests on has changed. Write "again" for a new answer.'
+    )
+
+
+def chat_unknown(name: str) -> str:
+    """A request of a chat that no process serves."""
+    return f"No running process serves the chat {name!r}: start one with `locus run`."
+
+
+def span_in_words(seconds: float) -> str:
+    """Return a length of time for people: "20 seconds", "3 minutes", "2 days"."""
+    for unit, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit:
+            count = round(seconds / unit)
+            return f"{count} {name}{'s' if count > 1 else ''}"
+    count = max(1, round(seconds))
+    return f"{count} second{'s' if count > 1 else ''}"
+
+
+def not_allowed_here() -> str:
+    """Guests and people of other organisations, where they are not answered."""
+    return "I may not answer here: only people of this organisation are answered. Please ask the one who set me up."
+
+
+def unknown_place(channel_id: str) -> str:
+    """No channel has this handle."""
+    return f"There is no channel {channel_id[:40]!r}: `locus scope list` shows those that were seen."
+
+
+def place_changed(channel_id: str, audience: str) -> str:
+    """A channel's audience changed while somebody vouched for it."""
+    return f"The channel {channel_id} is {audience} by now: look at `locus scope list` and confirm it again."
+
+
+def malformed_administrator(account: str) -> str:
+    """An entry of LOCUS_ADMINISTRATORS that names no account."""
+    return (
+        f"LOCUS_ADMINISTRATORS names {account[:80]!r}, which is no account: write CHAT/WORKSPACE/USER, such as "
+        "slack/T012AB3CD/U012AB3CD."
+    )
+
+
+def unknown_request(reference: str) -> str:
+    """No request has this reference."""
+    return (
+        f"There is no request {reference[:40]!r}: finished ones are known for LOCUS_DUPLICATES_H hours, and "
+        "`locus inbox list` shows the open and given-up ones."
+    )
+
+
+def ambiguous_reference(beginning: str, references: Sequence[str]) -> str:
+    """Several requests begin like this."""
+    shown = ", ".join(references[:5])
+    return f"{len(references)} requests begin with {beginning[:40]!r}, such as {shown}: write more of the reference."
+
+
+def not_given_up(reference: str) -> str:
+    """Trying again what has not failed."""
+    return f"Request {reference} was not given up: `locus inbox show {reference}` says how it stands."
+
+
+def apology_on_its_way(reference: str) -> str:
+    """Trying again while the person is being told that it failed."""
+    return f"The apology for request {reference} is still being posted: try again when it is visible."
+
+
+def nothing_to_drop(reference: str) -> str:
+    """Dropping what is finished, or ends by itself."""
+    return f"Request {reference} is finished or about to be: there is nothing to drop."
+
+
+def drop_needs_yes(reference: str) -> str:
+    """Dropping where nobody can be asked."""
+    return f"Dropping request {reference} cannot be undone: say `--yes` where no terminal can ask."
+
+
+def chat_away(chat: str) -> str:
+    """No process is connected to a chat, or the one that is does not answer."""
+    return f"No process that is connected to the chat {chat} answers; what is to be shown there waits for it."
+
+
+def chat_failed(chat: str) -> str:
+    """An adapter failed in a way that it should not."""
+    return f"The chat {chat} failed in an unforeseen way; the log of the process that is connected to it tells how."
+
+
+def asked_before_restart(question: str) -> str:
+    """Above an answer in a terminal whose question was typed in an earlier run."""
+    return f'You asked before the restart: "{question}"'
+
+
+def still_open(count: int) -> str:
+    """When a terminal's chat begins and questions of the last time have no answer yet."""
+    if count == 1:
+        return "One question of the last time is still open; its answer follows here."
+    return f"{count:,} questions of the last time are still open; their answers follow here."
+
+
+def kept_and_tried_again(reason: str) -> str:
+    """A line typed in a terminal could not be accepted."""
+    return f"{reason} Your line is kept and tried again; Ctrl-C drops it."
+
+
+def line_dropped() -> str:
+    """A line that was tried again and is not wanted any more."""
+    return "The line was dropped and not asked."
+
+
+def waiting_no_longer() -> str:
+    """Somebody in a terminal pressed Ctrl-C, and there is nothing that could be stopped."""
+    return "No longer waiting; an answer that still comes is shown here."
+
+
+def written_anew() -> str:
+    """A draft that does not go on where it was."""
+    return "(The answer is written anew.)"
+
+
+def file_written(path: str) -> str:
+    """A file that came with an answer."""
+    return f"Written to {path}"
+
+
+def file_not_written(name: str, reason: str) -> str:
+    """A file that came with an answer and could not be written."""
+    return f"The file {name} cannot be written: {reason}."
+
+
+def no_quotes() -> str:
+    """/quotes before there was an answer."""
+    return "There is no answer with quotes yet."
+
+
+def opinion_stored(stored: bool) -> str:
+    """/up or /down in a terminal."""
+    return "Thank you, noted." if stored else "There is no answer to rate yet, or it is too old."
+
+
+def other_terminal() -> str:
+    """A reply for the terminal of another data folder; for the log."""
+    return "This was asked in another terminal: its answer waits until `locus run` serves that one."
+
+
+def terminal_gone() -> str:
+    """Nobody can read any more what is written; for the log."""
+    return "The terminal is gone: its answers wait until `locus run` is started in another one."
+
+
+def terminal_folder_unusable(folder: str, reason: str) -> str:
+    """Where the chat in the terminal keeps its questions."""
+    return f"The folder {folder} cannot be used for the chat in the terminal: {reason}."
+
+
+def terminal_in_use(folder: str) -> str:
+    """A second chat in a terminal on the same data folder."""
+    return f"Another `locus run` chats in its terminal with {folder}: end it, or set LOCUS_TERMINAL=off for this one."
+
+
+def help_text(*, direct: bool) -> str:
+    """What can be asked and typed."""
+    conversation = (
+        'Here everything is one conversation until you write "new".' if direct else "Each thread is a conversation."
+    )
+    return (
+        "Ask me anything about GeneNetwork, and I answer from its documents with a source behind every statement. "
+        f"{conversation}\n\n"
+        "These words, as a whole message, are commands:\n"
+        "- help: this text\n"
+        "- stop: stop my answer to your question\n"
+        "- again: answer your last question anew\n"
+        "- new: begin a direct conversation anew\n"
+        "- status: what I have read, and how busy I am\n"
+        "- export: what is stored about you, as a file; in a direct message\n"
+        "- forget me: delete what is stored about you"
+    )
+
+
+def conversation_restarted() -> str:
+    """After `new`."""
+    return "We begin anew: I no longer look at what was said here before."
+
+
+def threads_are_conversations() -> str:
+    """`new` in a channel."""
+    return "In a channel each thread is a conversation of its own: to begin anew, ask in a new thread."
+
+
+def forget_explained() -> str:
+    """`forget me`, which has to be confirmed."""
+    return (
+        "I would delete what I have stored of your questions and my answers to them, your open questions, your "
+        "feedback with its comments, and copies of those answers kept for others who ask the same. Messages in the "
+        'chat itself stay: delete those yourself. It cannot be undone. To do it, write "forget me now".'
+    )
+
+
+def forgotten(things: int) -> str:
+    """After `forget me now`."""
+    if things == 0:
+        return "There was nothing stored about you."
+    deleted = "1 thing stored about you was" if things == 1 else f"{things:,} things stored about you were"
+    return f"Done: {deleted} deleted. Messages in the chat itself are still there."
+
+
+def export_elsewhere() -> str:
+    """`export` where others read along."""
+    return 'Others would read it here: write "export" to me in a direct message.'
+
+
+def exported(left_out: int) -> str:
+    """With the file of `export`."""
+    sentence = "This is what is stored about you, as JSON."
+    if left_out:
+        things = "thing does" if left_out == 1 else "things do"
+        sentence += f" {left_out:,} older {things} not fit into the file: your operator can give you all of it."
+    return sentence
+
+
+def status_text(*, revision: int, age_s: float, documents: int, model: str, open_questions: int) -> str:
+    """The state of the service, for everybody."""
+    if revision == 0:
+        index = "No documents are indexed yet."
+    else:
+        count = f"{documents:,} document{'' if documents == 1 else 's'}"
+        index = f"I have read {count} (revision {revision}, {span_in_words(age_s)} old)."
+    how = f"Answers are written by {model}." if model else "Answers quote the documents; no model is set."
+    if open_questions == 0:
+        busy = "No other question is open."
+    else:
+        busy = f"{open_questions:,} other question{' is' if open_questions == 1 else 's are'} open."
+    return f"{index} {how} {busy}"
+
+
+def scopes_left_out(scopes: Sequence[str]) -> str:
+    """Questions of private places that are not shown unless their scopes are named."""
+    shown = ", ".join(scopes[:5]) + (", ..." if len(scopes) > 5 else "")
+    return f"Questions asked in private are left out; `--scope SCOPE` or `--scope all` shows them: {shown}"
+
+
+def malformed_account(account: str) -> str:
+    """A person on the command line who is none."""
+    return f"{account[:80]!r} is no account: write CHAT/WORKSPACE/USER, such as slack/T012AB3CD/U012AB3CD."
+
+
+def forget_needs_yes(account: str) -> str:
+    """Forgetting where nobody can be asked."""
+    return f"What is stored of {account[:80]} would be deleted for good: say `--yes` where no terminal can ask."

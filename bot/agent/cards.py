@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 import contextlib
 import hashlib
 import logging
+import math
 import os
 import re
 import secrets
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,9 +21,9 @@ from pathlib import Path
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from bot.errors import NotFoundError, StorageError
-from bot.evidence import Answer, Passage
+from bot.evidence import Answer, CitedPassage, Passage
 from bot.generation import ModelFacts
-from bot.messages import Turn
+from bot.messages import Turn, digest
 from bot.ports import ModelCall
 from bot.texts import unknown_answer
 
@@ -29,6 +33,8 @@ ANSWERS_FOLDER = "answers"  # in the data folder
 DEFAULT_LIMIT = 2000
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
 _ID_CHARS = 10
+RECENT = 64  # cards whose files are not looked for in the folder
+AGE_EVERY_S = 3600.0  # how often cards are looked at for their age
 _ID = re.compile(f"[{_LETTERS}]{{{_ID_CHARS}}}")
 
 
@@ -106,11 +112,32 @@ def card_json(card: AnswerCard) -> str:
     return _CARD.dump_json(card, indent=1).decode()
 
 
-async def keep_card(store: CardStore, card: AnswerCard) -> Answer:
+def cited_passages(card: AnswerCard) -> tuple[CitedPassage, ...]:
+    """Return the passage behind each citation: the one of its document that holds most of the quoted words."""
+    found: list[CitedPassage] = []
+    for citation in card.answer.citations:
+        words = set(citation.quote.split())
+        candidates = [
+            one.passage
+            for one in card.passages
+            if any((home.source, home.url) == (citation.source, citation.url) for home in one.passage.homes)
+        ]
+        if candidates and words:
+            best = max(candidates, key=lambda passage: len(words & set(passage.text.split())))
+            found.append(CitedPassage(citation, best.heading, best.text))
+    return tuple(found)
+
+
+async def keep_card(store: CardStore, card: AnswerCard, *, user: str = "") -> Answer:
     """Give a card its handle and time, keep it, and return its answer with the handle.
 
     Whom the calls of the model were made for is left out. Where the card cannot be kept, the answer is given all the
     same, without a handle.
+
+    Args:
+        store: Where.
+        card: What.
+        user: Whose question it answers, or "" where nobody else asks here; see `CardStore.delete_of`.
     """
     card = replace(
         card,
@@ -119,7 +146,7 @@ async def keep_card(store: CardStore, card: AnswerCard) -> Answer:
         calls=tuple(replace(call, request=replace(call.request, user="", conversation="")) for call in card.calls),
     )
     try:
-        await asyncio.to_thread(store.save, card)
+        await asyncio.to_thread(store.save, card, user)
     except StorageError as error:
         logger.warning("an answer was given without a card: %s", error)
         return replace(card.answer, answer_id="")
@@ -127,25 +154,37 @@ async def keep_card(store: CardStore, card: AnswerCard) -> Answer:
 
 
 class CardStore:
-    """Cards in a folder, one file each, readable by the owner only; the oldest go when there are too many."""
+    """Cards in a folder, one file each, readable by the owner only; the oldest go when there are too many.
 
-    def __init__(self, folder: Path, *, limit: int = DEFAULT_LIMIT) -> None:
+    The name of a file is the card's handle and, behind a "-", a digest of the person it was made for, if any.
+    """
+
+    def __init__(self, folder: Path, *, limit: int = DEFAULT_LIMIT, days: float | None = None) -> None:
         """Use a folder; it is made when the first card is kept.
 
         Args:
             folder: Where the files are.
             limit: Most cards to keep, at least 1.
+            days: Longest time to keep a card, or None for any.
         """
         self._folder = folder
         self._limit = limit
+        self._lifetime_s = None if days is None else days * 86_400
+        self._aged_at = -math.inf
+        self._recent: dict[str, Path] = {}
+        self._lock = threading.Lock()
 
-    def save(self, card: AnswerCard) -> None:
+    def save(self, card: AnswerCard, user: str = "") -> None:
         """Keep a card; readers see all of it or nothing. Blocking.
+
+        Args:
+            card: What.
+            user: Whose question it answers, or "".
 
         Raises:
             StorageError: If it cannot be written.
         """
-        path = self._path(card.answer.answer_id)
+        path = self._folder / f"{_checked(card.answer.answer_id)}{_mark(user)}.json"
         temporary = path.with_suffix(f".{secrets.token_hex(4)}.part")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -154,6 +193,10 @@ class CardStore:
                 file.write(_CARD.dump_json(card, indent=1))
             # Not flushed to disk: a card lost with the power is no loss, and waiting for the disk would delay answers.
             temporary.replace(path)
+            with self._lock:
+                self._recent[card.answer.answer_id] = path
+                if len(self._recent) > RECENT:
+                    del self._recent[next(iter(self._recent))]
             self._prune()
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -167,7 +210,7 @@ class CardStore:
             NotFoundError: If there is none with this handle.
             StorageError: If the file is damaged.
         """
-        path = self._path(answer_id)
+        path = self._find(answer_id)
         try:
             card = _CARD.validate_json(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -178,16 +221,50 @@ class CardStore:
             raise StorageError(f"The card {path} was changed: a passage does not match its hash.")
         return card
 
-    def _path(self, answer_id: str) -> Path:
-        if not _ID.fullmatch(answer_id):
-            raise NotFoundError(unknown_answer(answer_id))
-        return self._folder / f"{answer_id}.json"
+    def delete_of(self, user: str) -> int:
+        """Delete the cards of a person's questions and return how many those were. Blocking.
+
+        Raises:
+            StorageError: If one cannot be deleted.
+        """
+        count = 0
+        try:
+            for path in self._folder.glob(f"*{_mark(user)}.json") if user else ():
+                path.unlink(missing_ok=True)
+                count += 1
+        except OSError as error:
+            raise StorageError(f"A card in {self._folder} cannot be deleted: {error.strerror}.") from error
+        return count
+
+    def _find(self, answer_id: str) -> Path:
+        name = _checked(answer_id)
+        recent = self._recent.get(name)
+        return recent or next(self._folder.glob(f"{name}-*.json"), self._folder / f"{name}.json")
 
     def _prune(self) -> None:
         with os.scandir(self._folder) as entries:
             cards = [entry for entry in entries if entry.name.endswith(".json")]
-        if len(cards) <= self._limit:
+        aging = self._lifetime_s is not None and time.monotonic() - self._aged_at > AGE_EVERY_S
+        if len(cards) <= self._limit and not aging:
             return
-        by_age = sorted((entry.stat().st_mtime_ns, entry.path) for entry in cards)
-        for _, path in by_age[: len(cards) - self._limit]:
+        by_age: list[tuple[int, str]] = []
+        for entry in cards:
+            with contextlib.suppress(FileNotFoundError):  # another process prunes too
+                by_age.append((entry.stat().st_mtime_ns, entry.path))
+        by_age.sort()
+        gone = max(0, len(by_age) - self._limit)
+        if self._lifetime_s is not None:
+            self._aged_at = time.monotonic()
+            gone = max(gone, bisect.bisect_left(by_age, (int((time.time() - self._lifetime_s) * 1e9), "")))
+        for _, path in by_age[:gone]:
             Path(path).unlink(missing_ok=True)
+
+
+def _checked(answer_id: str) -> str:
+    if not _ID.fullmatch(answer_id):
+        raise NotFoundError(unknown_answer(answer_id))
+    return answer_id
+
+
+def _mark(user: str) -> str:
+    return f"-{digest('card', user)}" if user else ""

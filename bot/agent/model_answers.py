@@ -267,7 +267,7 @@ class ModelAnswerer:
             calls=tuple(calls),
             tool_uses=tuple(tool_uses),
         )
-        return await keep_card(self._cards, card)
+        return await keep_card(self._cards, card, user=asked.user)
 
 
 def _shown_text(passages: Sequence[Passage]) -> TextStream:

@@ -170,5 +170,5 @@ class QuotingAnswerer:
                 number_passages(evidence.passages),
                 {"answer_threshold": self._threshold},
             )
-            answer = await keep_card(self._cards, card)
+            answer = await keep_card(self._cards, card, user=asked.user)
         yield answer

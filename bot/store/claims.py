@@ -60,10 +60,18 @@ class Claims:
         self._lease_ms = max(1, int(lease_s * 1000))
         self._retention_ms = int(retention_days * DAY_MS)
         self._clock = clock
+        self._alive_until = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """False when the lease may have ended: others may have taken over what this worker owns."""
+        return time.monotonic() < self._alive_until
 
     async def renew(self) -> None:
         """Say that this worker lives."""
+        begun = time.monotonic()
         await self._store.call("SET", self._keys.worker(self.worker_id), "1", "PX", self._lease_ms)
+        self._alive_until = begun + self._lease_ms / 1000
 
     async def resign(self) -> None:
         """Give up the lease; what is still owned is taken over at once."""
@@ -99,7 +107,7 @@ class Claims:
             request = REQUESTS.find(text((await watch.read(("GET", key), also=(key,)))[0]))
         commands: list[Command] = [
             ("ZREM", turns, members[0]),
-            ("SET", keys.round, turn),
+            ("INCR", keys.round),
             ("ZADD", keys.ring, turn, person) if len(members) > 1 else ("ZREM", keys.ring, person),
         ]
         if request is None or request.state is not State.WAITING or not first:
@@ -132,27 +140,63 @@ class Claims:
             ("XREADGROUP", "GROUP", GROUP, WAITING, "COUNT", READ_AT_ONCE, "STREAMS", keys.inbox, ">"),
             ("XCLAIM", keys.inbox, GROUP, self.worker_id, 0, request.entry, "JUSTID"),
             ("SET", keys.request(request.request_id), REQUESTS.dump(mine)),
+            ("SET", keys.worker(self.worker_id), "1", "PX", self._lease_ms),  # a sign of life, see `_bury`
             # What was begun stays first, also when one that was written earlier arrives now.
             ("ZADD", keys.line(request.message.place.conversation_id), "XX", "-inf", request.request_id),
             *commands,
         )
         return mine
 
-    async def update(self, request: Request, *, posting: bool, post_id: str = "") -> Request:
-        """Store what is known of the visible message; returns the request as it is now, edits included.
+    async def reload(self, request: Request) -> Request:
+        """Return the request as it is now, edits included.
 
         Raises:
+            LostError: If it belongs to another worker now.
+        """
+        async with self._store.watch(self._keys.request(request.request_id)) as watch:
+            return await self._mine(watch, request)
+
+    async def update(
+        self,
+        request: Request,
+        *,
+        posting: bool = False,
+        post_id: str = "",
+        ready: str = "",
+        also: Sequence[Command] = (),
+    ) -> Request:
+        """Store what is known of the visible message, or the complete answer; returns the request with it.
+
+        Args:
+            request: As this worker knows it.
+            posting: A message is about to be posted.
+            post_id: Its id; stored also when the message was edited meanwhile.
+            ready: The complete answer; not stored when the message was edited meanwhile.
+            also: Commands of the same transaction.
+
+        Raises:
+            ChangedError: If the message was edited or cancelled meanwhile.
             LostError: If it belongs to another worker now.
         """
 
         async def body(watch: Watch) -> Request:
             known = await self._mine(watch, request)
-            changed = dataclasses.replace(known, posting=posting, post_id=post_id or known.post_id)
+            if ready and known.revision != request.revision:
+                return known
+            changed = dataclasses.replace(
+                known,
+                posting=posting or known.posting,
+                post_id=post_id or known.post_id,
+                ready=ready or known.ready,
+            )
             if changed != known:
-                await watch.commit(("SET", self._keys.request(request.request_id), REQUESTS.dump(changed)))
+                await watch.commit(("SET", self._keys.request(request.request_id), REQUESTS.dump(changed)), *also)
             return changed
 
-        return await self._store.attempt(body, self._keys.request(request.request_id))
+        changed = await self._store.attempt(body, self._keys.request(request.request_id))
+        if changed.revision != request.revision:
+            raise ChangedError("The message was changed while its answer was written.")
+        return changed
 
     async def finish(self, request: Request, outcome: str, also: Sequence[Command] = ()) -> None:
         """The answer is visible: acknowledge the entry, let the conversation go on, and keep what belongs to it.
@@ -242,6 +286,7 @@ class Claims:
             await watch.commit(
                 ("XADD", keys.dead, "MAXLEN", self.inbox.limits.dead, "*", "request", REQUESTS.dump(dead)),
                 ("XTRIM", keys.dead, "MINID", oldest_ms),
+                ("PEXPIRE", keys.dead, self._retention_ms),
                 ("SET", keys.request(request.request_id), REQUESTS.dump(told)),
                 ("XCLAIM", keys.inbox, GROUP, WAITING, 0, known.entry, "JUSTID"),
                 *unready(keys, known),
@@ -250,6 +295,22 @@ class Claims:
             )
 
         await self._store.attempt(body, keys.request(request.request_id))
+
+    async def bury(self, request: Request, reason: str) -> None:
+        """Move a request to the dead letters and be done with it: nobody can be told.
+
+        Raises:
+            LostError: If it belongs to another worker now.
+        """
+        dead = dataclasses.replace(request, outcome=reason)
+        kept: list[Command] = [
+            ("XADD", self._keys.dead, "MAXLEN", self.inbox.limits.dead, "*", "request", REQUESTS.dump(dead)),
+            ("PEXPIRE", self._keys.dead, self._retention_ms),
+        ]
+        try:
+            await self.finish(request, reason, kept)
+        except ChangedError:
+            await self.finish(await self.reload(request), reason, kept)
 
     async def wake_due(self) -> int:
         """Make ready what was to be tried again later and is due; returns how many."""
@@ -270,8 +331,12 @@ class Claims:
             await self._store.attempt(body, key, keys.delayed)
         return len(due)
 
-    async def take_over(self) -> int:
-        """Hand back what dead workers owned; returns how many requests that were."""
+    async def take_over(self, *, everybody: bool = False) -> int:
+        """Hand back what dead workers owned; returns how many requests that were.
+
+        Args:
+            everybody: Also of those whose lease has not ended: where it is known that no other process runs.
+        """
         keys = self._keys
         names = [name for name in await self._consumers() if name not in (WAITING, self.worker_id)]
         if not names:
@@ -279,24 +344,29 @@ class Claims:
         leases = await self._store.batch(*(("EXISTS", keys.worker(name)) for name in names))
         count = 0
         for name, lease in zip(names, leases, strict=True):
-            if not lease:
+            if everybody or not lease:
                 count += await self._bury(name)
         return count
 
     async def _bury(self, name: str) -> int:
         """Hand back a dead worker's requests and forget it."""
         dead = Claims(self.inbox, name, clock=self._clock)
-        owned = await dead.owned()
+        lease = self._keys.worker(name)
         count = 0
-        for request in owned:
+        for request in await dead.owned():
             try:
                 await dead.hand_back(request, died=True)
                 count += 1
             except LostError:
                 continue
-        # What stands there without a request was finished by a worker that could not say so.
-        if not await dead.owned():
-            await self._store.call("XGROUP", "DELCONSUMER", self._keys.inbox, GROUP, name)
+
+        async def body(watch: Watch) -> None:
+            # One that was only slow and takes something now renews its lease by that, so nothing of it is forgotten.
+            (alive,) = await watch.read(("EXISTS", lease))
+            if not alive and not await dead.owned():
+                await watch.commit(("XGROUP", "DELCONSUMER", self._keys.inbox, GROUP, name))
+
+        await self._store.attempt(body, lease)
         return count
 
     async def owned(self) -> list[Request]:

@@ -101,9 +101,12 @@ class Store:
                 timeout=REPLY_TIMEOUT_S,
                 decode_responses=True,
                 socket_connect_timeout=CONNECT_TIMEOUT_S,
-                socket_timeout=REPLY_TIMEOUT_S,
+                # With a limit of its own the library waits by `asyncio.wait_for`, which swallows a cancellation now and
+                # then before Python 3.12; `_exchange` has the limit instead.
+                socket_timeout=None,
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,
+                driver_info=None,  # no CLIENT SETINFO, which Redis 6.2 and an ACL user do not have
                 **credentials,
             )
         self._client = Redis(connection_pool=self._pool)
@@ -185,18 +188,25 @@ class Store:
             connection = cast("Connection", await self._pool.get_connection())  # type: ignore[no-untyped-call]
             try:
                 yield connection
-            except (BotError, exceptions.ResponseError):
-                raise
-            except BaseException:
-                # A cancelled or broken exchange leaves replies behind that the next user would take for its own.
-                await connection.disconnect(nowait=True)
-                raise
             finally:
                 await self._pool.release(connection)
 
 
 async def _exchange(connection: Connection, commands: Sequence[Command]) -> list[Reply]:
     """Send commands and read every reply; the first refusal is raised after the last reply was read."""
+    with translated():
+        try:
+            async with asyncio.timeout(REPLY_TIMEOUT_S):
+                return await _replies(connection, commands)
+        except exceptions.ResponseError:
+            raise
+        except BaseException:
+            # A cancelled or broken exchange leaves replies behind that the next user would take for its own.
+            await connection.disconnect(nowait=True)
+            raise
+
+
+async def _replies(connection: Connection, commands: Sequence[Command]) -> list[Reply]:
     if not commands:
         return []
     await connection.send_packed_command(connection.pack_commands(commands))

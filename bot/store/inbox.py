@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
 from bot.errors import BusyError
@@ -12,11 +12,12 @@ from bot.messages import IncomingMessage
 from bot.requests import Cancelled, Kind, Request, State
 from bot.store.client import Command, Reply, Store, Watch, number, text, texts
 from bot.store.keys import GROUP, WAITING, Keys
-from bot.store.lanes import REQUESTS, leave_line, make_ready, unready
+from bot.store.lanes import REQUESTS, first_of, last_position, leave_line, make_ready, overtake, unready
 from bot.store.rates import RateLimits, Rates
 from bot.texts import busy_sentence, inbox_full
 
 HOUR_MS = 3_600_000
+READ_AT_ONCE = 200
 EARLY_MS = 600_000  # how long an edit or deletion waits for a message that arrives after it
 
 
@@ -70,20 +71,27 @@ class Inbox:
         self._rates = Rates(self.keys, self.limits.rates)
 
     async def prepare(self) -> None:
-        """Make the stream and its group where they are missing."""
-        if text(await self.store.call("TYPE", self.keys.inbox)) == "none":
-            await self.store.attempt(self._make_group, self.keys.inbox)
+        """Make the stream and its group where they are missing; whatever stands in the stream belongs to the group."""
+        await self.store.attempt(self._make_group, self.keys.inbox)
 
     async def _make_group(self, watch: Watch) -> None:
         (kind,) = await watch.read(("TYPE", self.keys.inbox))
-        if kind == "none":
-            await watch.commit(
-                ("XGROUP", "CREATE", self.keys.inbox, GROUP, "0", "MKSTREAM"),
-                ("XGROUP", "CREATECONSUMER", self.keys.inbox, GROUP, WAITING),
-            )
+        if kind != "none" and (await watch.read(("XINFO", "GROUPS", self.keys.inbox)))[0]:
+            return
+        await watch.commit(
+            ("XGROUP", "CREATE", self.keys.inbox, GROUP, "0", "MKSTREAM"),
+            ("XGROUP", "CREATECONSUMER", self.keys.inbox, GROUP, WAITING),
+            ("XREADGROUP", "GROUP", GROUP, WAITING, "COUNT", READ_AT_ONCE, "STREAMS", self.keys.inbox, ">"),
+        )
 
-    async def accept(self, messages: Sequence[IncomingMessage]) -> list[Receipt | BusyError]:
+    async def accept(
+        self, messages: Sequence[IncomingMessage], stops: Container[str] = ()
+    ) -> list[Receipt | BusyError]:
         """Store messages in one atomic step, each once; refused ones too, with the sentence that is to be said.
+
+        Args:
+            messages: Any number; more than some dozen make a long transaction.
+            stops: Handles of those among them that only stop what was asked before.
 
         Returns:
             For each message a receipt, or the error to raise for it.
@@ -99,7 +107,7 @@ class Inbox:
         watched += [keys.line(message.place.conversation_id) for message in first.values()]
 
         async def body(watch: Watch) -> dict[str, Receipt | BusyError]:
-            return await self._accept(watch, list(first.values()))
+            return await self._accept(watch, list(first.values()), stops)
 
         receipts = await self.store.attempt(body, keys.counter, *dict.fromkeys(watched))
         told: set[str] = set()
@@ -112,22 +120,27 @@ class Inbox:
             results.append(receipt)
         return results
 
-    async def _accept(self, watch: Watch, messages: list[IncomingMessage]) -> dict[str, Receipt | BusyError]:
+    async def _accept(
+        self, watch: Watch, messages: list[IncomingMessage], stops: Container[str]
+    ) -> dict[str, Receipt | BusyError]:
         keys, now = self.keys, self._clock()
         reads: list[Command] = [("GET", keys.counter), ("GET", keys.round), ("XLEN", keys.inbox)]
         for message in messages:
             reads.append(("GET", keys.request(message.request_id)))
-            reads.append(("ZCARD", keys.line(message.place.conversation_id)))
+            reads.append(("ZRANGE", keys.line(message.place.conversation_id), 0, 0, "WITHSCORES"))
         replies = await watch.read(*reads)
         counts = self._rates.counts(await watch.read(*self._rates.reads(messages, now)), messages)
         seq, turn, open_requests = (number(reply) for reply in replies[:3])
-        lines: dict[str, int] = {}
+        if replies[0] is None:
+            seq = await self._last_position(watch)
+        firsts: dict[str, tuple[float, str]] = {}
+        questions: dict[str, Request] = {}
         receipts: dict[str, Receipt | BusyError] = {}
         commands: list[Command] = []
         for place, message in enumerate(messages):
             known = REQUESTS.find(text(replies[3 + 2 * place]))
             conversation = message.place.conversation_id
-            ahead = lines.setdefault(conversation, number(replies[4 + 2 * place]))
+            first = firsts.setdefault(conversation, first_of(replies[4 + 2 * place]))
             receipts[message.request_id] = Receipt(message.request_id, new=known is None or known.state is State.EARLY)
             if known is not None and known.state is not State.EARLY:
                 continue
@@ -139,14 +152,16 @@ class Inbox:
                 continue
             if known is not None:
                 message = dataclasses.replace(message, text=known.message.text, version=known.message.version)
-            seq, turn = seq + 1, turn + 1
-            notice = (
-                busy_sentence(open_requests) if open_requests >= self.limits.queue else counts.refusal(message, now)
-            )
+            seq += 1
+            kind, notice = Kind.STOP, ""
+            if message.request_id not in stops:
+                full = open_requests >= self.limits.queue
+                notice = busy_sentence(open_requests) if full else counts.refusal(message, now)
+                kind = Kind.NOTICE if notice else Kind.QUESTION
             request = Request(
                 message.request_id,
                 message,
-                kind=Kind.NOTICE if notice else Kind.QUESTION,
+                kind=kind,
                 notice=notice,
                 seq=seq,
                 accepted_at=now,
@@ -154,15 +169,33 @@ class Inbox:
             open_requests += 1
             commands.append(("SET", keys.request(request.request_id), REQUESTS.dump(request)))
             commands.append(("XADD", keys.inbox, request.entry, "request", request.request_id))
+            if request.quick:
+                commands += make_ready(keys, request, turn)  # takes no turn
+                continue
             commands += counts.writes(message, now)
-            if request.kind is Kind.QUESTION:
-                commands.append(("ZADD", keys.line(conversation), message.order, request.request_id))
-                lines[conversation] += 1
-            if request.quick or ahead == 0:
-                commands += make_ready(keys, request, turn)
+            commands.append(("ZADD", keys.line(conversation), message.order, request.request_id))
+            questions[request.request_id] = request
+            if (message.order, request.request_id) < first:
+                # The line's first until now waits as well: what was begun stands at minus infinity.
+                former = questions.get(first[1]) or await self._found(watch, first[1])
+                turn += 1
+                commands += overtake(keys, former, request, turn)
+                firsts[conversation] = (message.order, request.request_id)
         if commands:
-            await watch.commit(*commands, ("SET", keys.counter, seq))
+            # All entries enter the group at once, as only those can be counted as a worker's.
+            read = ("XREADGROUP", "GROUP", GROUP, WAITING, "COUNT", len(messages), "STREAMS", keys.inbox, ">")
+            await watch.commit(*commands, ("SET", keys.counter, seq), read)
         return receipts
+
+    async def _last_position(self, watch: Watch) -> int:
+        """Return the position of the last entry that was ever in the stream, for when the counter is missing."""
+        (kind,) = await watch.read(("TYPE", self.keys.inbox))
+        return 0 if kind == "none" else last_position((await watch.read(("XINFO", "STREAM", self.keys.inbox)))[0])
+
+    async def _found(self, watch: Watch, request_id: str) -> Request | None:
+        if not request_id:
+            return None
+        return REQUESTS.find(text((await watch.read(("GET", self.keys.request(request_id))))[0]))
 
     async def edit(self, message: IncomingMessage) -> bool:
         """Replace the text of an open request by a newer version; False when it is done.
@@ -184,6 +217,7 @@ class Inbox:
                     known,
                     message=dataclasses.replace(known.message, text=message.text, version=message.version),
                     revision=known.revision + 1,
+                    ready="",
                 )
                 options: Command = ("PX", EARLY_MS) if known.state is State.EARLY else ()
                 await watch.commit(
@@ -242,24 +276,25 @@ class Inbox:
         return await self.store.attempt(body, key)
 
     async def following(self, watch: Watch, request: Request) -> tuple[Request | None, int]:
-        """Return the request that becomes its conversation's first when `request` leaves the line, and the next turn.
+        """Return the request that is to be made ready when `request` leaves its conversation's line, and the next turn.
 
-        None when `request` is not the first, or the last.
+        That is the first of the others, unless it was begun already: such a one is ready, delayed or running by itself.
         """
         keys = self.keys
         line = keys.line(request.message.place.conversation_id)
-        replies = await watch.read(("ZRANGE", line, 0, 1), ("GET", keys.round), also=(line,))
+        replies = await watch.read(("ZRANGE", line, 0, 1, "WITHSCORES"), ("GET", keys.round), also=(line,))
         members = texts(replies[0])
         turn = number(replies[1]) + 1
-        if len(members) < 2 or members[0] != request.request_id:
+        others = [pair for pair in zip(members[::2], members[1::2], strict=True) if pair[0] != request.request_id]
+        if not others or others[0][1] == "-inf":
             return None, turn
-        key = keys.request(members[1])
+        key = keys.request(others[0][0])
         (found,) = await watch.read(("GET", key), also=(key,))
         return REQUESTS.find(text(found)), turn
 
     def keep_done(self, request: Request) -> Command:
         """Return the command that keeps a finished request, without its text, so that another delivery is known."""
-        slim = dataclasses.replace(request, message=dataclasses.replace(request.message, text=""), notice="")
+        slim = dataclasses.replace(request, message=dataclasses.replace(request.message, text=""), notice="", ready="")
         lifetime = max(1, self.limits.duplicates_h * HOUR_MS)
         return ("SET", self.keys.request(request.request_id), REQUESTS.dump(slim), "PX", lifetime)
 
@@ -275,6 +310,21 @@ class Inbox:
         replies: list[Reply] = await self.store.batch(*(("GET", self.keys.request(member)) for member in members))
         found = (REQUESTS.find(text(reply)) for reply in replies)
         return [request for request in found if request is not None]
+
+    async def all_open(self) -> list[Request]:
+        """Return all open requests in the order they were accepted, read in pieces."""
+        requests: list[Request] = []
+        begin = "-"
+        while True:
+            entries = await self.store.call("XRANGE", self.keys.inbox, begin, "+", "COUNT", READ_AT_ONCE)
+            rows = [row for row in entries if isinstance(row, list)] if isinstance(entries, list) else []
+            if not rows:
+                return requests
+            names = [texts(row[1])[1] for row in rows if len(texts(row[1])) > 1]
+            replies = await self.store.batch(*(("GET", self.keys.request(name)) for name in names))
+            found = (REQUESTS.find(text(reply)) for reply in replies)
+            requests += [request for request in found if request is not None and request.state is not State.DONE]
+            begin = f"({text(rows[-1][0])}"
 
 
 def newer(version: str, than: str) -> bool:

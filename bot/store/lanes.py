@@ -7,8 +7,10 @@ All functions return commands for a transaction, so that a process that dies lea
 
 from __future__ import annotations
 
+import math
+
 from bot.requests import Request, State
-from bot.store.client import Command
+from bot.store.client import Command, Reply, number, text, texts
 from bot.store.keys import Keys
 from bot.store.records import Record
 
@@ -28,7 +30,7 @@ def make_ready(keys: Keys, request: Request, turn: int) -> list[Command]:
     return [
         ("ZADD", keys.turns(person), request.seq, member(request)),
         ("ZADD", keys.ring, "NX", turn, person),
-        ("SET", keys.round, turn),
+        ("INCR", keys.round),  # never back, also when two processes read the same number
         ("PUBLISH", keys.bell, ""),
     ]
 
@@ -40,6 +42,11 @@ def unready(keys: Keys, request: Request) -> list[Command]:
         ("ZREM", keys.delayed, request.request_id),
         ("ZREM", keys.turns(request.message.sender.person_id), member(request)),
     ]
+
+
+def overtake(keys: Keys, former: Request | None, request: Request, turn: int) -> list[Command]:
+    """Let a request that is first in its line be taken, instead of `former`, which was first and waits."""
+    return [*(unready(keys, former) if former is not None else ()), *make_ready(keys, request, turn)]
 
 
 def leave_line(keys: Keys, request: Request, following: Request | None, turn: int) -> list[Command]:
@@ -55,3 +62,16 @@ def leave_line(keys: Keys, request: Request, following: Request | None, turn: in
     if following is not None and following.state is State.WAITING and not following.quick:
         commands += make_ready(keys, following, turn)
     return commands
+
+
+def first_of(reply: Reply) -> tuple[float, str]:
+    """Return order and handle of a line's first, as read with its score; beyond everything where the line is empty."""
+    fields = texts(reply)
+    return (float(fields[1]), fields[0]) if len(fields) == 2 else (math.inf, "")
+
+
+def last_position(reply: Reply) -> int:
+    """Return the position of the last entry that was ever in the stream, from what XINFO STREAM says."""
+    fields = reply if isinstance(reply, list) else []
+    last = dict(zip(map(str, fields[::2]), fields[1::2], strict=True)).get("last-generated-id", "")
+    return number(text(last).partition("-")[0])

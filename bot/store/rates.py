@@ -1,4 +1,8 @@
-"""How often a person or a channel may ask: sliding windows over the times of their questions."""
+"""How often a person or a channel may ask: sliding windows over the times of their questions.
+
+Times are whole milliseconds of the clock that is given. Times that lie in its future do not count: they were written
+before the clock was set back, and would else keep somebody out for as long as it was.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +38,10 @@ class Rates:
         self._limits = limits
 
     def reads(self, messages: Sequence[IncomingMessage], now: float) -> list[Command]:
-        """Return the commands that read the windows of everybody who wrote."""
-        begin = _ms(now - self._limits.window_s)
-        return [("ZRANGEBYSCORE", key, f"({begin}", "+inf", "WITHSCORES") for key, _ in self._windows(messages)]
+        """Return the commands that read the windows of everybody who wrote: after their begin, up to now."""
+        end = _ms(now)
+        begin = end - _ms(self._limits.window_s)
+        return [("ZRANGEBYSCORE", key, f"({begin}", end, "WITHSCORES") for key, _ in self._windows(messages)]
 
     def counts(self, replies: Sequence[Reply], messages: Sequence[IncomingMessage]) -> Counts:
         """Return the windows as read."""
@@ -69,12 +74,12 @@ class Counts:
 
     def refusal(self, message: IncomingMessage, now: float) -> str:
         """Return the sentence that says when to try again, or "" where there is room."""
-        wait_s = 0.0
+        wait_ms = 0
         for key, limit in self._rates.of(message):
             times = self._windows[key]
             if len(times) >= limit:
-                wait_s = max(wait_s, times[len(times) - limit] / 1000 + self._window_s - now)
-        return too_many_questions(wait_s) if wait_s > 0 else ""
+                wait_ms = max(wait_ms, times[len(times) - limit] + _ms(self._window_s) - _ms(now))
+        return too_many_questions(wait_ms / 1000) if wait_ms > 0 else ""
 
     def writes(self, message: IncomingMessage, now: float) -> list[Command]:
         """Count a message, also one that is refused: it does not make the wait longer, see `refusal`."""
@@ -93,4 +98,4 @@ class Counts:
 
 
 def _ms(seconds: float) -> int:
-    return int(seconds * 1000)
+    return round(seconds * 1000)

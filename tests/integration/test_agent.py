@@ -23,7 +23,7 @@ from bot.errors import BusyError, StorageError, UnavailableError
 from bot.evidence import Answer, Evidence, Home, Passage, Sentence
 from bot.generation import GenerationRequest, ModelFacts, Sampling, Text
 from bot.messages import Turn
-from bot.ports import Asked
+from bot.ports import Asked, IndexFacts
 from tests.scripted_model import FACTS, Reply, ScriptedModel, calling
 
 
@@ -61,6 +61,12 @@ class Indexed:
 
     async def has_documents(self) -> bool:
         return True
+
+    async def revision(self) -> int:
+        return 1
+
+    async def facts(self) -> IndexFacts:
+        return IndexFacts(1, "2026-11-01T09:00:00+00:00", 1)
 
 
 def answerer(model: ScriptedModel, library: Library | None = None, **options: object) -> ModelAnswerer:

@@ -1,0 +1,96 @@
+"""Who may see what: the rule of docs/access.md, by id and never by name; what it does not allow is denied.
+
+The chat says who wrote and who reads along. A channel's own documents can be seen in that channel alone, and there only
+as long as no more people read it than somebody vouched for, see `bot.store.places`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from bot.errors import RefusedError, SettingsError
+from bot.given import GivenAnswer
+from bot.messages import Audience, Place, Sender, digest
+from bot.ports import PUBLIC_SCOPE
+from bot.requests import Request
+from bot.store.client import Store
+from bot.store.places import Places
+from bot.texts import malformed_administrator, not_allowed_here
+
+
+class Access:
+    """Decides; it remembers nothing but the audiences of channels.
+
+    Args:
+        store: Where those stand.
+        administrators: Accounts as CHAT/WORKSPACE/USER, by id.
+        answer_external: Whether guests and people of other organisations are answered, from public documents.
+        clock: Seconds since 1970.
+
+    Raises:
+        SettingsError: If an account is not written so.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        administrators: Sequence[str],
+        answer_external: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._places = Places(store, clock=clock)
+        self._administrators = frozenset(_person_id(account) for account in administrators)
+        self._answer_external = answer_external
+
+    async def scopes(self, place: Place, sender: Sender) -> tuple[str, ...]:
+        """Return the scopes that may be searched for a question of `sender` asked in `place`.
+
+        Raises:
+            RefusedError: If they may not ask here; the sentence is for them.
+        """
+        known = await self._places.see(place)
+        external = sender.external or (place.audience is Audience.SHARED and not known.open)
+        if external and not self._answer_external:
+            raise RefusedError(not_allowed_here())
+        if external or not known.open:
+            return (PUBLIC_SCOPE,)
+        return (PUBLIC_SCOPE, own_scope(place))
+
+    def is_administrator(self, sender: Sender) -> bool:
+        """True for the accounts of LOCUS_ADMINISTRATORS."""
+        return sender.person_id in self._administrators
+
+    def may_stop(self, request: Request, place: Place, by: Sender) -> bool:
+        """True when somebody in `place` may stop an answer: who asked, or an administrator, in the same channel."""
+        asked = request.message
+        return asked.place.channel_id == place.channel_id and (
+            asked.sender.person_id == by.person_id or self.is_administrator(by)
+        )
+
+    async def may_see(self, given: GivenAnswer, place: Place, by: Sender) -> bool:
+        """True when somebody in `place` may see an answer, its passages, and say what they think of it.
+
+        It must stand in that channel, and everything that was searched for it must be visible to them there now.
+        """
+        if given.place.channel_id != place.channel_id:
+            return False
+        try:
+            return set(given.scopes) <= set(await self.scopes(place, by))
+        except RefusedError:
+            return False
+
+
+def own_scope(place: Place) -> str:
+    """Return the scope of the documents that belong to a channel."""
+    return f"channel-{place.channel_id}"
+
+
+def _person_id(account: str) -> str:
+    """Return the handle of an account written as CHAT/WORKSPACE/USER; the user's id may hold slashes."""
+    chat, _, rest = account.partition("/")
+    workspace, separator, user = rest.partition("/")
+    if not chat or not separator or not user:
+        raise SettingsError(malformed_administrator(account))
+    return digest("person", chat, workspace, user)

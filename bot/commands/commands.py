@@ -1,0 +1,58 @@
+"""All commands, with the parts they need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from bot.application import Application
+from bot.commands import export, forget, help, new, status
+from bot.commands.command import Command, CommandContext, CommandResult, say
+from bot.store.conversations import Conversations
+from bot.store.inbox import Inbox
+from bot.store.people import People
+from bot.texts import nothing_to_stop
+
+
+class Commands:
+    """Runs commands; `stop` is carried out before, where messages are received and taken.
+
+    Args:
+        application: What answers.
+        inbox: What is open.
+        conversations: What is remembered.
+        people: What is stored of people.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        inbox: Inbox,
+        conversations: Conversations,
+        people: People,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._application = application
+        self._inbox = inbox
+        self._conversations = conversations
+        self._people = people
+        self._clock = clock
+
+    async def run(self, command: Command, context: CommandContext) -> CommandResult:
+        """Carry out a command; doing it twice does no harm."""
+        match command.name:
+            case "help":
+                return await help.run(context)
+            case "new":
+                return await new.run(context, self._conversations)
+            case "forget":
+                return await forget.run(context, self._people, confirmed=command.confirmed)
+            case "export":
+                return await export.run(context, self._people)
+            case "status":
+                return await status.run(context, self._application, self._inbox, self._clock())
+            case "stop":
+                # A message that became "stop" by an edit: what it asked before has ended with that.
+                return CommandResult(say(nothing_to_stop()))

@@ -1,0 +1,11 @@
+"""`help`: what can be asked and typed."""
+
+from __future__ import annotations
+
+from bot.commands.command import CommandContext, CommandResult, say
+from bot.texts import help_text
+
+
+async def run(context: CommandContext) -> CommandResult:
+    """Say what there is to type here."""
+    return CommandResult(say(help_text(direct=context.direct)))

@@ -1,0 +1,278 @@
+"""Adapters, workers and the scheduler, in one process or several, from the first event to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from enum import StrEnum
+
+from bot.access import Access
+from bot.application import Application
+from bot.chat import ChatAdapter
+from bot.commands import Commands
+from bot.errors import BotError, UnavailableError
+from bot.health import Health, State
+from bot.health_page import HealthPage
+from bot.pipeline import Memory, Pipeline
+from bot.queue_notices import QueueNotices
+from bot.reception import InboxReception
+from bot.scheduling.jobs import Occasion
+from bot.scheduling.scheduler import Scheduler
+from bot.settings import Settings
+from bot.store.answer_cache import AnswerCache
+from bot.store.claims import Claims
+from bot.store.client import Store
+from bot.store.conversations import Conversations
+from bot.store.feedback import Feedback
+from bot.store.gaps import Unanswered
+from bot.store.given_answers import GivenAnswers
+from bot.store.inbox import Inbox, InboxLimits
+from bot.store.leader import Leader
+from bot.store.people import People
+from bot.store.rates import RateLimits
+from bot.store.relay import RelayedChat, RelayServer
+from bot.store.repair import repair
+from bot.store.schedules import Schedule, Schedules
+from bot.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.5  # until an adapter that failed is started again; doubled each time
+LONGEST_PAUSE_S = 60.0
+STEADY_S = 60.0  # an adapter that ran so long begins with the first pause again
+LEADER_LEASE_S = 6.0
+REPAIR = "repair"  # puts back requests whose place in a lane was lost, by hand or by a damaged server
+REPAIR_EVERY_S = 60
+RELAY_TIMEOUT_S = 30.0
+HARD_FACTOR = 10  # open requests, refusals included, per open question that is allowed
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    ADAPTER = "adapter"
+    WORKER = "worker"
+    SCHEDULER = "scheduler"
+
+
+ALL_ROLES = frozenset(Role)
+
+
+class Service:
+    """Everything between the chats and the application; run by `run`.
+
+    Args:
+        settings: All settings.
+        application: Answers; None in a process that is no worker.
+        store: The shared state.
+        adapters: The chats this process connects to; none in a process that is no adapter.
+        roles: What this process does.
+        alone: True when no other process can share the state (a private Redis): what an earlier process owned is taken
+            over at once instead of after its lease.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        application: Application | None,
+        store: Store,
+        adapters: Sequence[ChatAdapter],
+        roles: frozenset[Role] = ALL_ROLES,
+        *,
+        alone: bool = False,
+    ) -> None:
+        if Role.WORKER in roles and application is None:
+            raise ValueError("a worker needs an application")
+        self.health = Health(("redis", *(adapter.name for adapter in adapters)))
+        self.started = asyncio.Event()  # set as soon as events can be accepted
+        self.process_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._settings = settings
+        self._application = application
+        self._store = store
+        self._adapters: Mapping[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
+        self._roles = roles
+        self._alone = alone
+        self._relayed: dict[str, RelayedChat] = {}
+        days = settings.retention_days
+        self.inbox = Inbox(store, inbox_limits(settings))
+        self.access = Access(store, administrators=settings.administrators, answer_external=settings.answer_external)
+        self.given = GivenAnswers(store, days=days)
+        self.feedback = Feedback(store, days=days, limit=settings.feedback_kept)
+        self.conversations = Conversations(store, days=settings.conversation_days, tokens=settings.conversation_tokens)
+        self.cache = AnswerCache(store, hours=settings.answer_cache_h)
+        self.unanswered = Unanswered(store, days=days)
+        self.reception = InboxReception(self.inbox, self.access, self.given, self.feedback)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set or the last adapter has ended; then finish or hand back what runs.
+
+        Raises:
+            SettingsError: If a part cannot be assembled.
+        """
+        worker = self._make_worker() if Role.WORKER in self._roles else None
+        async with AsyncExitStack() as stack:
+            if self._settings.health_port:
+                page = HealthPage(self.health, host=self._settings.health_host, port=self._settings.health_port)
+                await stack.enter_async_context(page)
+            await self._prepare(worker, stop)
+            running = [_watched(name, part, stop) for name, part in self._parts(worker, stop)]
+            stack.push_async_callback(_end, running)
+            self.started.set()
+            await stop.wait()
+            # From here on chats are told that nothing was received, while answers that run still reach them.
+            self.reception.close()
+            if worker is not None:
+                await worker.stop(self._settings.shutdown_grace_s)
+            failures = [task.exception() for task in running if task.done() and not task.cancelled()]
+        for failure in failures:
+            if failure is not None:
+                raise failure
+
+    async def _prepare(self, worker: Worker | None, stop: asyncio.Event) -> None:
+        """Make the stream; waits while Redis is away, as it may start after Locus."""
+        while not stop.is_set():
+            try:
+                await self.inbox.prepare()
+                if worker is not None and self._alone:
+                    await worker.inherit()
+            except UnavailableError as error:
+                self.health.report("redis", State.DOWN, str(error))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(FIRST_PAUSE_S):
+                        await stop.wait()
+            else:
+                self.health.report("redis", State.OK)
+                return
+
+    def _parts(self, worker: Worker | None, stop: asyncio.Event) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
+        """Yield what runs side by side in this process."""
+        if worker is not None:
+            leader = Leader(self._store, "queue-notices", self.process_id, lease_s=LEADER_LEASE_S)
+            yield "worker", worker.run()
+            yield "queue notices", QueueNotices(self.inbox, self._chat, leader).run()
+        if Role.SCHEDULER in self._roles:
+            yield "scheduler", self._run_scheduler()
+        if Role.ADAPTER in self._roles:
+            yield "chats", self._serve_chats(stop)
+            for adapter in self._adapters.values():
+                if not self._alone:
+                    relay = RelayServer(self._store, adapter, self.process_id, lease_s=self._settings.lease_s)
+                    yield f"relay of {adapter.name}", relay.run()
+
+    async def _run_scheduler(self) -> None:
+        """Run what is due, where this process leads, until cancelled."""
+        scheduler = Scheduler(self._store, self.process_id, lease_s=self._settings.lease_s)
+
+        async def mend(_: Occasion) -> None:
+            mended = await repair(self.inbox)
+            if mended:
+                logger.warning("requests whose place was lost wait for their turn again", extra={"requests": mended})
+
+        scheduler.register(REPAIR, mend)
+        await scheduler.start()
+        await self._plan(scheduler.schedules)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await scheduler.stop(self._settings.shutdown_grace_s)
+
+    async def _plan(self, schedules: Schedules) -> None:
+        """Add the schedules that are always there; those that are already there stay as they are."""
+        while True:
+            try:
+                await schedules.add(Schedule(REPAIR, REPAIR, every_s=REPAIR_EVERY_S))
+            except UnavailableError as error:
+                self.health.report("redis", State.DOWN, str(error))
+                await asyncio.sleep(FIRST_PAUSE_S)
+            else:
+                return
+
+    async def _serve_chats(self, stop: asyncio.Event) -> None:
+        """Keep every adapter running, each on its own: the death of one is no other's; stop when all have ended."""
+        if not self._adapters:
+            await stop.wait()
+        await asyncio.gather(*(self._serve_chat(adapter) for adapter in self._adapters.values()))
+        stop.set()
+
+    async def _serve_chat(self, adapter: ChatAdapter) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            begun = time.monotonic()
+            self.health.report(adapter.name, State.OK)
+            try:
+                await adapter.run(self.reception)
+            except (BotError, OSError) as error:
+                reason = str(error)
+            except Exception as error:
+                logger.exception("the chat %s failed", adapter.name)
+                reason = f"It failed with {type(error).__name__}; the log shows where."
+            else:
+                logger.info("the chat %s has ended", adapter.name)
+                return
+            self.health.report(adapter.name, State.DOWN, reason)
+            if time.monotonic() - begun > STEADY_S:
+                pause_s = FIRST_PAUSE_S
+            await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads reconnections
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _chat(self, name: str) -> ChatAdapter:
+        """Return the adapter of a chat, here or in the process that is connected to it."""
+        if name in self._adapters:
+            return self._adapters[name]
+        return self._relayed.setdefault(name, RelayedChat(self._store, name, timeout_s=RELAY_TIMEOUT_S))
+
+    def _make_worker(self) -> Worker:
+        assert self._application is not None  # noqa: S101 - checked when this was made
+        settings = self._settings
+        claims = Claims(self.inbox, self.process_id, lease_s=settings.lease_s, retention_days=settings.retention_days)
+        memory = Memory(self.conversations, self.cache, self.given, self.unanswered)
+        people = People(self.inbox, self.conversations, self.cache, self.given, self._application.cards)
+        commands = Commands(self._application, self.inbox, self.conversations, people)
+        pipeline = Pipeline(self._application, claims, self._chat, self.access, memory, commands)
+        return Worker(
+            claims,
+            pipeline,
+            self.health,
+            answers_at_once=settings.answers_at_once,
+            lease_s=settings.lease_s,
+            max_failures=settings.max_failures,
+            max_deaths=settings.max_deaths,
+        )
+
+
+def inbox_limits(settings: Settings) -> InboxLimits:
+    """Return the inbox's bounds as the settings have them."""
+    return InboxLimits(
+        queue=settings.queue_limit,
+        hard=HARD_FACTOR * settings.queue_limit,
+        duplicates_h=settings.duplicates_h,
+        rates=RateLimits(settings.rate_person, settings.rate_channel, settings.rate_window_s),
+    )
+
+
+def _watched(name: str, part: Coroutine[None, None, None], stop: asyncio.Event) -> asyncio.Task[None]:
+    """Start a part; when it fails, everything stops and `Service.run` raises what it raised."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("the part %s failed", name, exc_info=task.exception())
+            stop.set()
+
+    task = asyncio.create_task(part, name=name)
+    task.add_done_callback(ended)
+    return task
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for them; what they raised was looked at before."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

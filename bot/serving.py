@@ -1,0 +1,60 @@
+"""The composition root of `locus run`: settings in, a service out. Needs the extra `run`; answering alone does not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from rich.console import Console
+
+from adapters.terminal import TerminalAdapter
+from bot.bootstrap import open_application, read_line
+from bot.chat import ChatAdapter
+from bot.errors import SettingsError
+from bot.service import ALL_ROLES, Role, Service
+from bot.settings import Settings
+from bot.store.opening import open_store
+from bot.texts import quoting_only
+
+TERMINAL_FOLDER = "terminal"  # in the data folder
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings, roles: frozenset[Role], loading: Callable[[float], None]
+) -> AsyncIterator[Service]:
+    """Assemble what `locus run` runs: shared state, the chats that are configured, and, for a worker, what answers.
+
+    Raises:
+        SettingsError: If no chat is configured, a setting is wrong, or an extra is missing.
+        StorageError: If another Locus runs on the same data folder, or the index is damaged.
+    """
+    alone = settings.redis_url is None
+    if alone and roles != ALL_ROLES:
+        raise SettingsError(
+            "--role splits Locus into several processes, which share a Redis server: set LOCUS_REDIS_URL."
+        )
+    adapters = _make_adapters(settings) if Role.ADAPTER in roles else []
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings))
+        application = None
+        if Role.WORKER in roles:
+            application = await stack.enter_async_context(open_application(settings, loading))
+        yield Service(settings, application, store, adapters, roles, alone=alone)
+
+
+def _make_adapters(settings: Settings) -> list[ChatAdapter]:
+    """Return the chats that are configured.
+
+    Raises:
+        SettingsError: If there is none.
+    """
+    has_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if settings.terminal == "on" or (settings.terminal == "auto" and has_terminal):
+        notice = None if settings.model or settings.remote_url else quoting_only()
+        console = Console(highlight=False)
+        return [TerminalAdapter(settings.data_dir / TERMINAL_FOLDER, console, read_line, notice=notice)]
+    raise SettingsError(
+        "No chat is configured: run `locus run` in a terminal, or set LOCUS_TERMINAL=on to read questions from a pipe."
+    )

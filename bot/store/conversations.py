@@ -1,0 +1,135 @@
+"""Conversations: what was asked and answered in a place, as far as a follow-up may need it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.messages import Place, Role, Turn
+from bot.requests import Request
+from bot.store.client import Command, Store, Watch, texts
+from bot.store.keys import KeyKind
+from bot.store.person_index import DAY_MS, PersonIndex
+from bot.store.records import Record
+
+MAX_TURNS = 200  # of a conversation; an even number, so that questions stay with their answers
+MAX_CHARS = 8000  # of a turn
+CHARS_PER_TOKEN = 4  # of English text, about
+LATEST = 32  # turns read first; few budgets hold more
+
+CONVERSATION_KEYS = (
+    KeyKind(
+        "conversation:*",
+        "list",
+        "LOCUS_CONVERSATION_DAYS after the last message",
+        f"{MAX_TURNS} turns of up to {MAX_CHARS:,} characters",
+        "questions and answers of a conversation, oldest first",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """A turn, and whose it is.
+
+    Attributes:
+        role: Who speaks.
+        text: What was said, cut if it was very long.
+        request_id: The request it belongs to; a question and its answer have the same.
+        person_id: Who asked; of an answer too.
+        at: Seconds since 1970, UTC.
+    """
+
+    role: Role
+    text: str
+    request_id: str
+    person_id: str
+    at: float
+
+
+TURNS = Record(StoredTurn)
+
+
+class Conversations:
+    """The conversations of all places.
+
+    Args:
+        store: Where.
+        days: How long a conversation is kept after its last message.
+        tokens: How much of one is loaded, about.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(self, store: Store, *, days: float, tokens: int, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._lifetime_ms = max(1, int(days * DAY_MS))
+        self._budget_chars = tokens * CHARS_PER_TOKEN
+        self._clock = clock
+        self._people = PersonIndex(store, days=days, clock=clock)
+
+    async def load(self, place: Place) -> tuple[Turn, ...]:
+        """Return the latest turns that fit the budget, oldest first and beginning with a question."""
+        key = self._key(place.conversation_id)
+        turns: list[Turn] = []  # newest first
+        left = self._budget_chars
+        for begin, end in ((-LATEST, -1), (-MAX_TURNS, -LATEST - 1)):
+            stored = texts(await self._store.call("LRANGE", key, begin, end))
+            for turn in filter(None, map(TURNS.find, reversed(stored))):
+                left -= len(turn.text)
+                if left < 0:
+                    break
+                turns.append(Turn(turn.role, turn.text))
+            if left < 0 or len(stored) < LATEST:
+                break
+        while turns and turns[-1].role != "user":
+            turns.pop()
+        return tuple(reversed(turns))
+
+    def append(self, request: Request, question: str, answer: str) -> list[Command]:
+        """Return the commands that add a question and its answer."""
+        place, person_id = request.message.place, request.message.sender.person_id
+        key, now = self._key(place.conversation_id), self._clock()
+        said: tuple[tuple[Role, str], ...] = (("user", question), ("assistant", answer))
+        turns = (StoredTurn(role, storable(text), request.request_id, person_id, now) for role, text in said)
+        return [
+            ("RPUSH", key, *(TURNS.dump(turn) for turn in turns)),
+            ("LTRIM", key, -MAX_TURNS, -1),
+            ("PEXPIRE", key, self._lifetime_ms),
+            *self._people.remember(person_id, "conversation", place.conversation_id),
+        ]
+
+    def restart(self, place: Place) -> list[Command]:
+        """Return the commands that begin the conversation anew."""
+        return [("DEL", self._key(place.conversation_id))]
+
+    async def turns_of(self, person_id: str, conversation_id: str) -> list[StoredTurn]:
+        """Return what a person asked in a conversation, with the answers, oldest first."""
+        stored = texts(await self._store.call("LRANGE", self._key(conversation_id), 0, -1))
+        turns = (TURNS.find(value) for value in stored)
+        return [turn for turn in turns if turn is not None and turn.person_id == person_id]
+
+    async def forget(self, person_id: str, conversation_id: str) -> bool:
+        """Delete what a person asked in a conversation, and the answers; other people's turns stay."""
+        key = self._key(conversation_id)
+
+        async def body(watch: Watch) -> bool:
+            stored = texts((await watch.read(("LRANGE", key, 0, -1)))[0])
+            # What cannot be read helps nobody, and may be theirs.
+            theirs = [value for value in stored if (turn := TURNS.find(value)) is None or turn.person_id == person_id]
+            await watch.commit(
+                *(("LREM", key, 0, value) for value in dict.fromkeys(theirs)),
+                self._people.gone(person_id, "conversation", conversation_id),
+            )
+            return bool(theirs)
+
+        return await self._store.attempt(body, key)
+
+    def _key(self, conversation_id: str) -> str:
+        return self._store.key("conversation", conversation_id)
+
+
+def storable(text: str, limit: int = MAX_CHARS) -> str:
+    """Return a text cut to `limit` characters, without lone surrogates, which no JSON text can hold."""
+    cut = text if len(text) <= limit else text[: limit - 2] + " …"
+    return cut.encode("utf-8", "replace").decode()
