@@ -44,14 +44,23 @@ class Access:
         self._administrators = frozenset(_person_id(account) for account in administrators)
         self._answer_external = answer_external
 
-    async def scopes(self, place: Place, sender: Sender) -> tuple[str, ...]:
+    async def saw(self, place: Place) -> None:
+        """Note a channel's audience when the chat tells it, before what was asked there is answered."""
+        await self._places.see(place)
+
+    async def scopes(self, place: Place, sender: Sender, *, at: float | None = None) -> tuple[str, ...]:
         """Return the scopes that may be searched for a question of `sender` asked in `place`.
+
+        Args:
+            place: Where the answer will stand.
+            sender: Who asks.
+            at: When the chat told `place`'s audience, if that was not now; what was seen later counts.
 
         Raises:
             RefusedError: If they may not ask here; the sentence is for them.
         """
-        known = await self._places.see(place)
-        external = sender.external or (place.audience is Audience.SHARED and not known.open)
+        known = await self._places.see(place, at)
+        external = sender.external or (known.seen is Audience.SHARED and not known.open)
         if external and not self._answer_external:
             raise RefusedError(not_allowed_here())
         if external or not known.open:

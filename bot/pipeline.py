@@ -3,79 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import dataclasses
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from typing import Literal
 
-from bot.access import Access
-from bot.agent.follow_ups import stands_alone
-from bot.application import Application
+from bot.answer_writer import AnswerWriter, Prepared
 from bot.chat import ChatAdapter
 from bot.commands import CommandContext, Commands, find_command
 from bot.errors import BotError, NotFoundError, RefusedError
-from bot.evidence import Answer, CitedPassage
-from bot.given import GivenAnswer, new_handle
-from bot.messages import Turn
+from bot.given import GivenAnswer
 from bot.replies import Reply, Stage
 from bot.requests import Cancelled, Kind, Request
-from bot.store.answer_cache import AnswerCache
 from bot.store.claims import ChangedError, Claims, LostError
 from bot.store.client import Command
-from bot.store.conversations import Conversations
-from bot.store.gaps import Unanswered
-from bot.store.given_answers import GIVEN, GivenAnswers
-from bot.texts import cached_answer, nothing_to_stop, reading_documents, span_in_words, stopped
-from bot.visible import Drafts, PostLock, show
+from bot.store.given_answers import GIVEN
+from bot.texts import nothing_to_stop, reading_documents, stopped
+from bot.visible import PostLock, show
 
 logger = logging.getLogger(__name__)
 
-AGAIN = "again"  # asks the last question anew
 
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What is remembered beyond a request."""
-
-    conversations: Conversations
-    cache: AnswerCache
-    given: GivenAnswers
-    unanswered: Unanswered
+class CannotAnswerError(BotError):
+    """Nothing can be answered as things are; the sentence is for the person."""
 
 
 class Pipeline:
     """Answers requests that one worker owns.
 
     Args:
-        application: Answers.
         claims: The worker's view of the inbox.
         chat: Returns the adapter, here or in another process, that serves a chat.
-        access: Decides what a place may see.
-        memory: Conversations, cache, answers by handle, gaps.
+        writer: Makes answers.
         commands: What people may type instead of a question.
     """
 
     def __init__(
-        self,
-        application: Application,
-        claims: Claims,
-        chat: Callable[[str], ChatAdapter],
-        access: Access,
-        memory: Memory,
-        commands: Commands,
-        *,
-        clock: Callable[[], float] = time.time,
+        self, claims: Claims, chat: Callable[[str], ChatAdapter], writer: AnswerWriter, commands: Commands
     ) -> None:
-        self._application = application
         self._claims = claims
         self._chat = chat
-        self._access = access
-        self._memory = memory
+        self._writer = writer
         self._commands = commands
-        self._clock = clock
         self._lock = PostLock(claims.inbox.store, claims.inbox.keys)
         self._changed: dict[str, asyncio.Event] = {}
 
@@ -172,130 +142,43 @@ class Pipeline:
         return outcome
 
     async def _answer(self, request: Request) -> str:
-        ready = GIVEN.find(request.ready)
-        if ready is None:
+        also: list[Command] = []
+        given = GIVEN.find(request.ready)
+        if given is None:
+            chat = self._chat(request.message.place.chat)
+            # What an answer needs is read while the chat takes the placeholder.
+            preparing = asyncio.create_task(self._writer.prepare(request), name="preparing")
             try:
-                placeholder = Reply(Stage.WAITING, reading_documents())
-                request = await show(self._chat(request.message.place.chat), self._claims, request, placeholder)
+                request = await show(chat, self._claims, request, Reply(Stage.WAITING, reading_documents()))
+                given, also = await self._unless_changed(request, self._write(chat, request, await preparing))
             except NotFoundError:
                 await self._claims.finish(request, "its message was removed")
                 return "removed"
-            try:
-                given, also = await self._unless_changed(request, self._write(request))
             except (LostError, ChangedError):
                 raise
             except BotError as error:
-                if error.retryable:
+                if error.retryable or isinstance(error, RefusedError):
                     raise
                 logger.warning("a question could not be answered: %s", error, extra={"request": request.request_id})
                 return await self._say(request, str(error), type(error).__name__)
-            # The handle works as soon as the answer is visible, so it is stored before.
-            request = await self._claims.update(request, ready=GIVEN.dump(given), also=self._memory.given.keep(given))
-            ready = given
-        else:
-            also = []
-        also = [*also, *await self._keep(request, ready)]
-        return await self._end(request, reply_of(ready), "answered" if ready.answer.answered else "not answered", also)
+            finally:
+                await _dropped(preparing)
+            request = await self._claims.update(request, ready=GIVEN.dump(given), also=self._writer.keep_handle(given))
+        also = [*also, *await self._writer.keep(request, given)]
+        return await self._end(request, reply_of(given), "answered" if given.answer.answered else "not answered", also)
 
-    async def _write(self, request: Request) -> tuple[GivenAnswer, list[Command]]:
-        """Make the answer, showing it as it grows."""
-        message = request.message
-        scopes = await self._scopes(request)
-        history = await self._memory.conversations.load(message.place)
-        question, fresh = message.text, message.fresh
-        if question.strip().rstrip(".!").lower() == AGAIN and history:
-            question = next(turn.content for turn in reversed(history) if turn.role == "user")
-            history = _before_last(history)
-            fresh = True
-        alone = stands_alone(question, history)
-        signature = await self._application.signature()
-        also: list[Command] = []
-        cached = None
-        if alone and not fresh:
-            cached = await self._memory.cache.find(question, scopes=scopes, signature=signature)
-        if cached is not None:
-            age = span_in_words(self._clock() - cached.cached_at)
-            answer = dataclasses.replace(cached.answer, note=cached_answer(age))
-            passages = cached.passages
-        else:
-            answer = await self._generate(request, question, history, scopes)
-            passages = await self._application.cited_passages(answer)
-            if alone and answer.answered and not answer.note:
-                also += self._memory.cache.keep(
-                    question,
-                    scopes=scopes,
-                    signature=signature,
-                    answer=answer,
-                    passages=passages,
-                    person_id=message.sender.person_id,
-                )
-        return self._given(request, question, answer, passages, scopes), also
-
-    async def _scopes(self, request: Request) -> tuple[str, ...]:
-        try:
-            return await self._access.scopes(request.message.place, request.message.sender)
-        except RefusedError as error:
-            # Not to be confused with a chat that refuses a post: this one can be told.
-            raise NotAllowedError(str(error)) from error
-
-    async def _generate(
-        self, request: Request, question: str, history: tuple[Turn, ...], scopes: tuple[str, ...]
-    ) -> Answer:
-        message = request.message
-        chat = self._chat(message.place.chat)
-
+    async def _write(
+        self, chat: ChatAdapter, request: Request, prepared: Prepared
+    ) -> tuple[GivenAnswer, list[Command]]:
         async def edit(reply: Reply) -> None:
             if self._claims.alive:
-                await chat.edit(message.place, request.post_id, reply)
+                await chat.edit(request.message.place, request.post_id, reply)
 
-        answer: Answer | None = None
-        async with (
-            Drafts(edit, chat.draft_interval_s) as drafts,
-            aclosing(
-                self._application.stream(
-                    question,
-                    history=history,
-                    scopes=scopes,
-                    user=message.sender.person_id,
-                    conversation=message.place.conversation_id,
-                )
-            ) as pieces,
-        ):
-            async for piece in pieces:
-                if isinstance(piece, Answer):
-                    answer = piece
-                else:
-                    drafts.add(piece)
-        if answer is None:
-            raise RuntimeError("the application ended without an answer")
-        return answer
-
-    def _given(
-        self,
-        request: Request,
-        question: str,
-        answer: Answer,
-        passages: tuple[CitedPassage, ...],
-        scopes: tuple[str, ...],
-    ) -> GivenAnswer:
-        return GivenAnswer(
-            new_handle(),
-            request.request_id,
-            request.message.place,
-            request.message.sender.person_id,
-            question,
-            answer,
-            passages,
-            scopes,
-            self._clock(),
-        )
-
-    async def _keep(self, request: Request, given: GivenAnswer) -> list[Command]:
-        """Return what is kept of an answer in the transaction that finishes its request."""
-        commands = self._memory.conversations.append(request, given.question, given.answer.text)
-        if not given.answer.answered:
-            commands += await self._memory.unanswered.keep(request, given.answer, given.scopes)
-        return commands
+        try:
+            return await self._writer.write(prepared, edit, chat.draft_interval_s)
+        except NotFoundError as error:
+            # Of the application, such as an empty index; not of the chat, whose drafts fail without a word.
+            raise CannotAnswerError(str(error)) from error
 
     async def _unless_changed(
         self, request: Request, work: Awaitable[tuple[GivenAnswer, list[Command]]]
@@ -314,10 +197,7 @@ class Pipeline:
                     raise ChangedError("The message was changed while its answer was written.")
                 return await writing
             finally:
-                for task in (writing, noticing):
-                    task.cancel()
-                    with contextlib.suppress(asyncio.CancelledError, Exception):
-                        await task
+                await _dropped(writing, noticing)
 
     @asynccontextmanager
     async def _watching(self, request_id: str) -> AsyncIterator[asyncio.Event]:
@@ -329,8 +209,13 @@ class Pipeline:
             del self._changed[request_id]
 
 
-class NotAllowedError(BotError):
-    """The person may not ask here; the sentence says why."""
+async def _dropped(
+    *tasks: asyncio.Future[Prepared] | asyncio.Future[tuple[GivenAnswer, list[Command]]] | asyncio.Task[Literal[True]],
+) -> None:
+    """End tasks whose results are not wanted any more; what they raise is of no interest either."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def reply_of(given: GivenAnswer) -> Reply:
@@ -345,9 +230,3 @@ def reply_of(given: GivenAnswer) -> Reply:
         reference="" if answer.answered else given.request_id,
         handle=given.handle,
     )
-
-
-def _before_last(history: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    """Return the turns before the last question."""
-    last = max(place for place, turn in enumerate(history) if turn.role == "user")
-    return history[:last]

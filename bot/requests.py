@@ -50,7 +50,7 @@ class Request:
         failures: Times it failed with an error that no person can mend.
         revision: Grows when the message is edited or cancelled; an answer to an older revision is not final.
         cancelled: Whether and why nobody waits any more.
-        posting: True from before the visible message is posted; with an empty `post_id` its id may have been lost.
+        posting: True from when a message may be posted; with an empty `post_id` its id may have been lost.
         post_id: Id of the visible message in the chat, or "".
         ready: The finished answer as JSON, from when it is complete until it is shown; "" before.
         accepted_at: Seconds since 1970, UTC.

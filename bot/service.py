@@ -15,13 +15,14 @@ from contextlib import AsyncExitStack
 from enum import StrEnum
 
 from bot.access import Access
+from bot.answer_writer import AnswerWriter, Memory
 from bot.application import Application
 from bot.chat import ChatAdapter
 from bot.commands import Commands
 from bot.errors import BotError, UnavailableError
 from bot.health import Health, State
 from bot.health_page import HealthPage
-from bot.pipeline import Memory, Pipeline
+from bot.pipeline import Pipeline
 from bot.queue_notices import QueueNotices
 from bot.reception import InboxReception
 from bot.scheduling.jobs import Occasion
@@ -236,7 +237,8 @@ class Service:
         memory = Memory(self.conversations, self.cache, self.given, self.unanswered)
         people = People(self.inbox, self.conversations, self.cache, self.given, self._application.cards)
         commands = Commands(self._application, self.inbox, self.conversations, people)
-        pipeline = Pipeline(self._application, claims, self._chat, self.access, memory, commands)
+        writer = AnswerWriter(self._application, self.access, memory)
+        pipeline = Pipeline(claims, self._chat, writer, commands)
         return Worker(
             claims,
             pipeline,

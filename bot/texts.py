@@ -408,3 +408,8 @@ def malformed_account(account: str) -> str:
 def forget_needs_yes(account: str) -> str:
     """Forgetting where nobody can be asked."""
     return f"What is stored of {account[:80]} would be deleted for good: say `--yes` where no terminal can ask."
+
+
+def confirm_needs_yes(channel_id: str) -> str:
+    """Widening who sees a channel's documents is asked first, and nobody is there to answer."""
+    return f"Confirming channel {channel_id[:40]} needs your word: run it in a terminal, or with --yes."

@@ -50,8 +50,8 @@ class PostLock:
 async def show(chat: ChatAdapter, claims: Claims, request: Request, reply: Reply) -> Request:
     """Make `reply` the visible message of a request that this worker owns; returns the request as it is then.
 
-    The first time it is posted: that it will be is stored before and its id after, so that a process that takes over
-    finds a message that was posted and whose id was lost.
+    The first time it is posted: that it may be was stored when the request was taken, its id is stored after, so that a
+    process that takes over finds a message that was posted and whose id was lost.
 
     Raises:
         NotFoundError: If the message was removed by somebody.
@@ -68,9 +68,8 @@ async def show(chat: ChatAdapter, claims: Claims, request: Request, reply: Reply
     if post_id:
         await chat.edit(message.place, post_id, reply)
         return request
-    request = await claims.update(request, posting=True)
     post_id = await chat.post(message.place, reply, key=request.request_id, answers=message.message_id)
-    return await claims.update(request, posting=True, post_id=post_id)
+    return await claims.update(request, post_id=post_id)
 
 
 class Drafts:

@@ -120,12 +120,13 @@ class Worker:
 
     async def _take_some(self) -> None:
         """Take as much as there are free places."""
-        while not self._stopping and self._count(quick=True) < QUICK_AT_ONCE:
+        quick, turns = await self._claims.ready()
+        while quick and not self._stopping and self._count(quick=True) < QUICK_AT_ONCE:
             request = await self._claims.take_quick()
             if request is None:
                 break
             self._begin(request)
-        while not self._stopping and self._count(quick=False) < self._answers_at_once:
+        while turns and not self._stopping and self._count(quick=False) < self._answers_at_once:
             request = await self._claims.take()
             if request is None:
                 break

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
+from bot.chat import Vote
 from bot.evidence import Answer, Citation, CitedPassage
 from bot.given import GivenAnswer
 from bot.messages import IncomingMessage, Place, Sender
 from bot.requests import Request
+from bot.store.client import Store
+from bot.store.feedback import Feedback
+from bot.store.given_answers import GivenAnswers
 
 PLACE = Place("test", "W", "C1")
 CITATION = Citation(1, "BXD strains", "bxd.md", "https://example.org/bxd", "crossing C57BL/6J and DBA/2J")
@@ -50,3 +57,17 @@ def request(message_id: str, text: str = "What is a QTL?") -> Request:
     """An accepted message."""
     asked = message(message_id, text)
     return Request(asked.request_id, asked)
+
+
+class AnsweredFeedback(Feedback):
+    """Feedback on answers that were given a moment ago."""
+
+    def __init__(self, store: Store, *, days: float, limit: int, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(store, days=days, limit=limit, clock=clock)
+        self._given = GivenAnswers(store, days=days)
+        self._shared = store
+
+    async def vote(self, given: GivenAnswer, person_id: str, vote: Vote, comment: str = "") -> None:
+        """Give the answer, then the opinion."""
+        await self._shared.transaction(*self._given.keep(given)[:1])
+        await super().vote(given, person_id, vote, comment)

@@ -18,6 +18,7 @@ from bot.cli.inbox_commands import inbox_app
 from bot.cli.model_commands import model_app
 from bot.cli.options import AsJson, DataDir, History, RoleName, settings_of, turns_of
 from bot.cli.person_commands import person_app
+from bot.cli.scope_commands import scope_app
 from bot.errors import BotError, StorageError
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ app.add_typer(answer_app, name="answer")
 app.add_typer(inbox_app, name="inbox")
 app.add_typer(feedback_app, name="feedback")
 app.add_typer(person_app, name="person")
+app.add_typer(scope_app, name="scope")
 
 
 def main() -> NoReturn:

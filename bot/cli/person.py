@@ -23,6 +23,8 @@ from bot.store.opening import open_store
 from bot.store.people import People
 from bot.texts import forget_needs_yes, malformed_account
 
+UNLIMITED = 1_000_000_000  # characters: a file takes all there is
+
 
 def person_id_of(account: str) -> str:
     """Return the handle of a person written as CHAT/WORKSPACE/USER; the workspace may be empty.
@@ -54,7 +56,7 @@ async def export_person(settings: Settings, account: str, out: Path | None) -> N
     """Write what is stored of a person as one JSON object."""
     person_id = person_id_of(account)
     async with open_people(settings) as people:
-        stored = json.dumps(await people.export(person_id), ensure_ascii=False, indent=1)
+        stored = json.dumps(await people.export(person_id, max_chars=UNLIMITED), ensure_ascii=False, indent=1)
     if out is None:
         sys.stdout.write(stored + "\n")
     else:

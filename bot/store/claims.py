@@ -77,6 +77,11 @@ class Claims:
         """Give up the lease; what is still owned is taken over at once."""
         await self._store.call("DEL", self._keys.worker(self.worker_id))
 
+    async def ready(self) -> tuple[bool, bool]:
+        """Return whether there may be something to take that takes no turn, and something that does."""
+        quick, ring = await self._store.batch(("EXISTS", self._keys.quick), ("EXISTS", self._keys.ring))
+        return bool(quick), bool(ring)
+
     async def take(self) -> Request | None:
         """Take the next question: the first of a conversation, of the person whose turn it is, or None."""
         return await self._store.attempt(self._take, self._keys.ring)
@@ -134,7 +139,10 @@ class Claims:
         return await self._claim(watch, request, unready(keys, request))
 
     async def _claim(self, watch: Watch, request: Request, commands: Sequence[Command]) -> Request:
-        mine = dataclasses.replace(request, state=State.RUNNING, owner=self.worker_id, attempt=request.attempt + 1)
+        # From now on a message may be posted; one whose id is lost with this worker is looked for by the next.
+        mine = dataclasses.replace(
+            request, state=State.RUNNING, owner=self.worker_id, attempt=request.attempt + 1, posting=True
+        )
         keys = self._keys
         await watch.commit(
             ("XREADGROUP", "GROUP", GROUP, WAITING, "COUNT", READ_AT_ONCE, "STREAMS", keys.inbox, ">"),
@@ -145,7 +153,7 @@ class Claims:
             ("ZADD", keys.line(request.message.place.conversation_id), "XX", "-inf", request.request_id),
             *commands,
         )
-        return mine
+        return dataclasses.replace(mine, posting=request.posting)
 
     async def reload(self, request: Request) -> Request:
         """Return the request as it is now, edits included.
@@ -160,17 +168,15 @@ class Claims:
         self,
         request: Request,
         *,
-        posting: bool = False,
         post_id: str = "",
         ready: str = "",
         also: Sequence[Command] = (),
     ) -> Request:
-        """Store what is known of the visible message, or the complete answer; returns the request with it.
+        """Store the id of the visible message, or the complete answer; returns the request with it.
 
         Args:
             request: As this worker knows it.
-            posting: A message is about to be posted.
-            post_id: Its id; stored also when the message was edited meanwhile.
+            post_id: Stored also when the message was edited meanwhile.
             ready: The complete answer; not stored when the message was edited meanwhile.
             also: Commands of the same transaction.
 
@@ -185,7 +191,6 @@ class Claims:
                 return known
             changed = dataclasses.replace(
                 known,
-                posting=posting or known.posting,
                 post_id=post_id or known.post_id,
                 ready=ready or known.ready,
             )

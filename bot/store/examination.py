@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bot.checks import Finding, Level
-from bot.errors import BotError, SettingsError, UnavailableError
+from bot.errors import BotError, SettingsError
 from bot.hosts import is_loopback
 from bot.store.addresses import Address, parse_address
 from bot.store.binaries import find_program
-from bot.store.facts import ServerFacts, read_facts, require_usable
+from bot.store.facts import ServerFacts, require_usable
 from bot.store.server_folder import ServerFolder
 
 PART = "redis"
@@ -28,15 +28,9 @@ async def examine_redis(url: str) -> list[Finding]:
         facts = await _facts(address)
         findings = [*_state(facts)]
         require_usable(facts)
-    except UnavailableError as error:
-        reason = f" ({error.__cause__})" if error.__cause__ else ""
-        text = f"The server at {address.shown} cannot be used: {str(error).rstrip('.')}{reason}."
-        return [Finding(Level.ERROR, PART, text, "start it or check LOCUS_REDIS_URL.")]
-    except SettingsError as error:
-        sentence, _, fix = str(error).partition(": ")
-        return [Finding(Level.ERROR, PART, f"{sentence}.", fix)]
     except BotError as error:
-        return [Finding(Level.ERROR, PART, str(error))]
+        sentence, _, fix = str(error).rpartition(": ")
+        return [Finding(Level.ERROR, PART, f"{sentence}.", fix)]
     return [*findings, await _access(address)]
 
 
@@ -66,10 +60,11 @@ def examine_private_redis(data_dir: Path) -> list[Finding]:
 
 async def _facts(address: Address) -> ServerFacts:
     from bot.store.client import Store
+    from bot.store.opening import reach
 
     store = Store(address.url)
     try:
-        return await read_facts(store, where=address.shown)
+        return await reach(store, address.shown)
     finally:
         await store.close()
 

@@ -12,7 +12,8 @@ from bot.evidence import Citation
 from bot.given import GivenAnswer
 from bot.messages import Audience, digest
 from bot.plain_text import without_controls
-from bot.store.client import Command, Store
+from bot.store.client import Command, Store, Watch
+from bot.store.given_answers import given_key
 from bot.store.keys import KeyKind
 from bot.store.person_index import PersonIndex
 from bot.store.records import Record
@@ -95,7 +96,10 @@ class Feedback:
         )
 
     async def vote(self, given: GivenAnswer, person_id: str, vote: Vote, comment: str = "") -> None:
-        """Keep an opinion; a second one of the same person on the same answer replaces the first."""
+        """Keep an opinion; a second one of the same person on the same answer replaces the first.
+
+        Nothing is kept when the answer has been deleted since it was looked up: its question would come back with it.
+        """
         opinion = Opinion(
             handle=digest("opinion", given.handle, person_id),
             vote=vote,
@@ -113,12 +117,19 @@ class Feedback:
             citations=given.answer.citations,
             scopes=given.scopes,
         )
-        await self._store.transaction(
+        commands = [
             *await self._timeline.keep(opinion.handle, opinion),
             # It holds the question of the one who asked, too: either may have it deleted.
             *self._people.remember(person_id, "feedback", opinion.handle),
             *self._people.remember(given.person_id, "feedback", opinion.handle),
-        )
+        ]
+        key = given_key(self._store, given.handle)
+
+        async def body(watch: Watch) -> None:
+            if (await watch.read(("EXISTS", key)))[0]:
+                await watch.commit(*commands)
+
+        await self._store.attempt(body, key)
 
     def forget(self, handle: str) -> list[Command]:
         """Return the commands that delete an opinion."""

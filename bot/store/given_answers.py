@@ -68,4 +68,9 @@ class GivenAnswers:
         return bool(replies[0])
 
     def _key(self, handle: str) -> str:
-        return self._store.key("given", handle)
+        return given_key(self._store, handle)
+
+
+def given_key(store: Store, handle: str) -> str:
+    """Return the key of an answer."""
+    return store.key("given", handle)

@@ -128,8 +128,9 @@ class Inbox:
         for message in messages:
             reads.append(("GET", keys.request(message.request_id)))
             reads.append(("ZRANGE", keys.line(message.place.conversation_id), 0, 0, "WITHSCORES"))
-        replies = await watch.read(*reads)
-        counts = self._rates.counts(await watch.read(*self._rates.reads(messages, now)), messages)
+        windows = self._rates.reads(messages, now)
+        replies = await watch.read(*reads, *windows)
+        counts = self._rates.counts(replies[len(reads) :], messages)
         seq, turn, open_requests = (number(reply) for reply in replies[:3])
         if replies[0] is None:
             seq = await self._last_position(watch)
@@ -293,8 +294,10 @@ class Inbox:
         return REQUESTS.find(text(found)), turn
 
     def keep_done(self, request: Request) -> Command:
-        """Return the command that keeps a finished request, without its text, so that another delivery is known."""
-        slim = dataclasses.replace(request, message=dataclasses.replace(request.message, text=""), notice="", ready="")
+        """Return the command that keeps a finished request, without text and name: other deliveries are known by it."""
+        message = request.message
+        nameless = dataclasses.replace(message, text="", sender=dataclasses.replace(message.sender, name=""))
+        slim = dataclasses.replace(request, message=nameless, notice="", ready="")
         lifetime = max(1, self.limits.duplicates_h * HOUR_MS)
         return ("SET", self.keys.request(request.request_id), REQUESTS.dump(slim), "PX", lifetime)
 

@@ -17,6 +17,7 @@ from bot.store.acl import USER
 from bot.store.addresses import parse_address
 from bot.store.binaries import find_program
 from bot.store.client import Store
+from bot.store.errors import AWAY
 from bot.store.facts import ServerFacts, log_facts, read_facts, require_usable
 from bot.store.server import PrivateServer
 from bot.store.server_folder import ServerFolder
@@ -76,7 +77,7 @@ async def open_store(
     address = parse_address(settings.redis_url.get_secret_value())
     store = Store(address.url, prefix=settings.redis_prefix)
     try:
-        check(await _reach(store, address.shown, patience_s), quiet=not exclusive)
+        check(await reach(store, address.shown, patience_s), quiet=not exclusive)
         yield store
     finally:
         await store.close()
@@ -89,7 +90,13 @@ def check(facts: ServerFacts, *, quiet: bool) -> None:
         log_facts(facts)
 
 
-async def _reach(store: Store, shown: str, patience_s: float) -> ServerFacts:
+async def reach(store: Store, shown: str, patience_s: float = 0.0) -> ServerFacts:
+    """Return what a given server says of itself, asked again until `patience_s` is over.
+
+    Raises:
+        UnavailableError: If it does not answer; the sentence names its address, as `shown`, and the reason.
+        SettingsError: If it does not let us in.
+    """
     deadline = time.monotonic() + patience_s
     waiting = False
     while True:
@@ -97,15 +104,18 @@ async def _reach(store: Store, shown: str, patience_s: float) -> ServerFacts:
             return await read_facts(store, where=shown)
         except UnavailableError as error:
             if time.monotonic() >= deadline:
-                reason = str(error.__cause__ or "").rstrip(".") or type(error.__cause__).__name__
-                raise UnavailableError(
-                    f"The Redis server at {shown} does not answer ({reason}): start it, or check LOCUS_REDIS_URL.",
-                    retry_after_s=error.retry_after_s,
-                ) from error
+                raise UnavailableError(_unreached(error, shown), retry_after_s=error.retry_after_s) from error
             if not waiting:
                 logger.warning("waiting for the Redis server at %s", shown)
             waiting = True
         await asyncio.sleep(REACH_EVERY_S)
+
+
+def _unreached(error: UnavailableError, shown: str) -> str:
+    if str(error) != AWAY:
+        return f"The Redis server at {shown} cannot be used. {error}"
+    reason = str(error.__cause__ or "").rstrip(".") or type(error.__cause__).__name__
+    return f"The Redis server at {shown} does not answer ({reason}): start it, or check LOCUS_REDIS_URL."
 
 
 @asynccontextmanager

@@ -44,7 +44,8 @@ class KnownPlace:
         channel: As in `Place`.
         confirmed: The widest audience that may see the channel's own documents; None for nobody.
         seen: Its audience when it was seen last.
-        at: When that was, about; seconds since 1970.
+        at: When that was, to the hour; seconds since 1970.
+        since: When it was seen with this audience first after another.
     """
 
     channel_id: str
@@ -54,6 +55,7 @@ class KnownPlace:
     confirmed: Audience | None
     seen: Audience
     at: float
+    since: float = 0.0
 
     @property
     def open(self) -> bool:
@@ -81,24 +83,42 @@ class Places:
         self._index = store.key("places")
         self._forgotten = store.key("places", "forgotten")
 
-    async def see(self, place: Place) -> KnownPlace:
-        """Note how a channel is seen now and return what is known of it."""
+    async def see(self, place: Place, at: float | None = None) -> KnownPlace:
+        """Note how a channel is seen and return what is known of it.
+
+        Args:
+            place: The channel, with its audience as the chat said.
+            at: When the chat said so, if that was not now: later news is not undone by what waited in a queue.
+        """
         key = self._key(place.channel_id)
+        # Nearly always nothing changes, and then one reading is all.
+        known = PLACES.find(text(await self._store.call("GET", key)))
+        if known is not None and self._seen(known, place, at) == known:
+            return known
 
         async def body(watch: Watch) -> KnownPlace:
-            now = self._clock()
+            now = self._clock() if at is None else at
             stored = text((await watch.read(("GET", key)))[0])
             known = PLACES.find(stored)
             if known is None:
                 # What cannot be read, of a newer version say, is no first sight.
                 return _described(place, None, now) if stored else await self._add(watch, place, now)
-            seen = dataclasses.replace(known, seen=place.audience, confirmed=_narrower(known.confirmed, place.audience))
-            if seen != known or abs(now - known.at) >= SEEN_EVERY_S:
-                seen = dataclasses.replace(seen, at=now)
+            seen = self._seen(known, place, at)
+            if seen != known:
                 await watch.commit(*self._writes(seen))
             return seen
 
         return await self._store.attempt(body, key)
+
+    def _seen(self, known: KnownPlace, place: Place, at: float | None) -> KnownPlace:
+        """Return what is known of a channel after it was seen; the same where nothing worth noting changed."""
+        now = self._clock() if at is None else at
+        if at is not None and at < known.since:
+            return known
+        if place.audience is not known.seen:
+            confirmed = _narrower(known.confirmed, place.audience)
+            return dataclasses.replace(known, seen=place.audience, confirmed=confirmed, at=now, since=now)
+        return dataclasses.replace(known, at=now) if abs(now - known.at) >= SEEN_EVERY_S else known
 
     async def _add(self, watch: Watch, place: Place, now: float) -> KnownPlace:
         """Store a channel that is not known, in the place of another where there are too many."""
@@ -187,7 +207,7 @@ class Places:
 
 
 def _described(place: Place, confirmed: Audience | None, now: float) -> KnownPlace:
-    return KnownPlace(place.channel_id, place.chat, place.workspace, place.channel, confirmed, place.audience, now)
+    return KnownPlace(place.channel_id, place.chat, place.workspace, place.channel, confirmed, place.audience, now, now)
 
 
 def _narrower(confirmed: Audience | None, seen: Audience) -> Audience | None:

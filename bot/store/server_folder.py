@@ -29,7 +29,7 @@ COMMAND = "command"
 
 _LOG_LINE = re.compile(r"^\d+:[A-Z] .*?[.\-*#] (?P<text>.*)$")
 _TEMPORARY = ("temp-*.aof", "temp-*.rdb", "appendonlydir/temp-*")
-_CHATTER = ("WARNING", "Redis is starting", "Valkey is starting", "Configuration loaded")
+_CHATTER = ("WARNING", "Server initialized", "The server is now ready", "Ready to accept connections")
 
 
 class ServerFolder:

@@ -12,11 +12,10 @@ import pytest
 
 from bot.store.claims import Claims
 from bot.store.client import Store
-from bot.store.feedback import Feedback
 from bot.store.gaps import Unanswered
 from bot.store.inbox import Inbox
 from tests.e2e.test_command_line import locus
-from tests.opinions import FakeClock, answer, given, message, request
+from tests.opinions import AnsweredFeedback, FakeClock, answer, given, message, request
 from tests.redis_servers import RedisServer
 
 SECRET = "a question that nobody else should read"
@@ -46,7 +45,7 @@ class Service:
         await self.claims.give_up(taken, "I am sorry.", "the model is broken")
         notice = await self.claims.take_quick()
         assert notice is not None
-        await self.claims.finish(await self.claims.update(notice, posting=True, post_id="post-1"), "given up")
+        await self.claims.finish(await self.claims.update(notice, post_id="post-1"), "given up")
         return asked.request_id
 
 
@@ -118,7 +117,7 @@ async def test_unknown_and_ambiguous_references_are_errors(service: Service) -> 
 async def test_feedback_is_listed_and_exported(service: Service, tmp_path: Path) -> None:
     """The file appears complete, and only its owner can read it."""
     clock = FakeClock(time.time())
-    feedback = Feedback(service.store, days=90, limit=100, clock=clock)
+    feedback = AnsweredFeedback(service.store, days=90, limit=100, clock=clock)
     await feedback.vote(given("h1"), "reader", "up")
     clock.now += 1
     await feedback.vote(given("h2", "Is it so?"), "reader", "down", "No.")

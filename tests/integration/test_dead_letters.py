@@ -43,7 +43,7 @@ class Desk:
         """Post the apology of what was given up."""
         notice = await self.claims.take_quick()
         assert notice is not None
-        notice = await self.claims.update(notice, posting=True, post_id=post_id)
+        notice = await self.claims.update(notice, post_id=post_id)
         await self.claims.finish(notice, "given up")
 
     async def give_up(self, asked: IncomingMessage) -> str:

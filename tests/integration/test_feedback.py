@@ -14,7 +14,7 @@ from bot.store.client import Store, texts
 from bot.store.feedback import MAX_COMMENT_CHARS, Feedback
 from bot.store.person_index import PersonIndex
 from bot.store.timeline import PAGE
-from tests.opinions import FakeClock, given
+from tests.opinions import AnsweredFeedback, FakeClock, given
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def clock() -> FakeClock:
 @pytest.fixture
 def feedback(store: Store, clock: FakeClock) -> Feedback:
     """No opinions yet."""
-    return Feedback(store, days=90, limit=1000, clock=clock)
+    return AnsweredFeedback(store, days=90, limit=1000, clock=clock)
 
 
 async def keys_of(store: Store) -> list[str]:
-    """Return the kinds of all keys, handles left out, sorted."""
+    """Return the kinds of all keys but the answers', handles left out, sorted."""
     keys = texts(await store.call("KEYS", store.key("*")))
-    return sorted(key.split(":")[1] for key in keys)
+    return sorted(kind for kind in (key.split(":")[1] for key in keys) if kind != "given")
 
 
 async def test_an_opinion_is_kept_with_what_it_is_about(feedback: Feedback) -> None:
@@ -69,7 +69,7 @@ async def test_the_newest_come_first_and_can_be_chosen(feedback: Feedback, clock
 
 async def test_the_oldest_go_beyond_the_limit(store: Store, clock: FakeClock) -> None:
     """The number of records is bounded, not only what is listed; a changed opinion needs no room."""
-    feedback = Feedback(store, days=90, limit=3, clock=clock)
+    feedback = AnsweredFeedback(store, days=90, limit=3, clock=clock)
     for number in range(5):
         clock.now += 1
         await feedback.vote(given(f"h{number}"), "reader", "up")
@@ -83,9 +83,9 @@ async def test_the_oldest_go_beyond_the_limit(store: Store, clock: FakeClock) ->
 async def test_a_lower_limit_takes_effect(store: Store, clock: FakeClock) -> None:
     """What is too much after the setting was changed goes with the next opinion."""
     for number in range(5):
-        await Feedback(store, days=90, limit=10, clock=clock).vote(given(f"h{number}"), "reader", "up")
+        await AnsweredFeedback(store, days=90, limit=10, clock=clock).vote(given(f"h{number}"), "reader", "up")
     clock.now += 1
-    await Feedback(store, days=90, limit=2, clock=clock).vote(given("h9"), "reader", "up")
+    await AnsweredFeedback(store, days=90, limit=2, clock=clock).vote(given("h9"), "reader", "up")
 
     assert ["feedback"] * 2 + ["opinions", "person", "person"] == await keys_of(store)
 
@@ -96,7 +96,7 @@ async def test_everything_has_a_lifetime(store: Store, feedback: Feedback) -> No
     keys = texts(await store.call("KEYS", store.key("*")))
     lifetimes = await store.batch(*(("PTTL", key) for key in keys))
 
-    assert 4 == len(keys)
+    assert 5 == len(keys)  # the answer's own among them
     assert all(isinstance(lifetime, int) and 0 < lifetime <= 90 * 86_400_000 for lifetime in lifetimes)
     (record,) = [key for key in keys if ":feedback:" in key]
     await store.call("PEXPIRE", record, 0)
@@ -131,7 +131,7 @@ async def test_more_than_a_page_is_read_once_each(feedback: Feedback, clock: Fak
     for number in range(count):
         clock.now += number % 3 == 0
         await feedback.vote(given(f"h{number}"), "reader", "up")
-    same = Feedback(feedback._store, days=90, limit=10_000, clock=lambda: clock.now + 1)
+    same = AnsweredFeedback(feedback._store, days=90, limit=10_000, clock=lambda: clock.now + 1)
     for number in range(PAGE + 3):
         await same.vote(given(f"s{number}"), "reader", "down")
 

@@ -19,7 +19,7 @@ from bot.store.feedback import Feedback
 from bot.store.gaps import Unanswered
 from bot.store.person_index import PersonIndex
 from knowledge.embeddings import MiniLmEmbedder
-from tests.opinions import PLACE, FakeClock, answer, given, request
+from tests.opinions import PLACE, AnsweredFeedback, FakeClock, answer, given, request
 
 SAME = (
     "How do I cite the GeneNetwork database in a paper?",
@@ -55,7 +55,7 @@ def unanswered(store: Store, clock: FakeClock) -> Unanswered:
 @pytest.fixture
 def feedback(store: Store, clock: FakeClock) -> Feedback:
     """No opinions yet."""
-    return Feedback(store, days=90, limit=1000, clock=clock)
+    return AnsweredFeedback(store, days=90, limit=1000, clock=clock)
 
 
 async def ask(

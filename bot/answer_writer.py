@@ -1,0 +1,201 @@
+"""Makes the answer to one question of a chat: what it may see, what was said before, whether it was answered before."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from bot.access import Access
+from bot.agent.follow_ups import stands_alone
+from bot.application import Application
+from bot.errors import BotError, RefusedError
+from bot.evidence import Answer, CitedPassage
+from bot.given import GivenAnswer, new_handle
+from bot.messages import Turn
+from bot.replies import Reply
+from bot.requests import Request
+from bot.store.answer_cache import AnswerCache, CachedAnswer
+from bot.store.client import Command
+from bot.store.conversations import Conversations
+from bot.store.gaps import Unanswered
+from bot.store.given_answers import GivenAnswers
+from bot.texts import cached_answer, span_in_words
+from bot.visible import Drafts
+
+AGAIN = "again"  # asks the last question anew
+
+
+class NotAllowedError(BotError):
+    """The person may not ask here; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered beyond a request."""
+
+    conversations: Conversations
+    cache: AnswerCache
+    given: GivenAnswers
+    unanswered: Unanswered
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question with all that was read for it.
+
+    Attributes:
+        request: Whose.
+        question: What is answered: the message, or the question before it.
+        history: Earlier turns, oldest first.
+        scopes: What its place may see.
+        signature: Of index, model and settings, see `Application.signature`.
+        cached: The answer that was given before, if it may be given again.
+        keep: True when the answer may be given again later.
+    """
+
+    request: Request
+    question: str
+    history: tuple[Turn, ...]
+    scopes: tuple[str, ...]
+    signature: str
+    cached: CachedAnswer | None
+    keep: bool
+
+
+class AnswerWriter:
+    """Prepares and writes answers.
+
+    Args:
+        application: Answers.
+        access: Decides what a place may see.
+        memory: Conversations, cache, answers by handle, gaps.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self, application: Application, access: Access, memory: Memory, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._application = application
+        self._access = access
+        self._memory = memory
+        self._clock = clock
+
+    async def prepare(self, request: Request) -> Prepared:
+        """Read what an answer needs.
+
+        Raises:
+            NotAllowedError: If the person may not ask in that place.
+            UnavailableError: If Redis is away.
+        """
+        message = request.message
+        scopes, history, signature = await asyncio.gather(
+            self._scopes(request), self._memory.conversations.load(message.place), self._application.signature()
+        )
+        question, fresh = message.text, message.fresh
+        if question.strip().rstrip(".!").lower() == AGAIN and history:
+            last = max(place for place, turn in enumerate(history) if turn.role == "user")
+            question, history, fresh = history[last].content, history[:last], True
+        keep = stands_alone(question, history)
+        cached = None
+        if keep and not fresh:
+            cached = await self._memory.cache.find(question, scopes=scopes, signature=signature)
+        return Prepared(request, question, history, scopes, signature, cached, keep)
+
+    async def _scopes(self, request: Request) -> tuple[str, ...]:
+        try:
+            return await self._access.scopes(request.message.place, request.message.sender)
+        except RefusedError as error:
+            # Not to be confused with a chat that refuses a post: this one can be told.
+            raise NotAllowedError(str(error)) from error
+
+    async def write(
+        self, prepared: Prepared, edit: Callable[[Reply], Awaitable[None]], interval_s: float
+    ) -> tuple[GivenAnswer, list[Command]]:
+        """Make the answer, showing it as it grows.
+
+        Args:
+            prepared: The question.
+            edit: Shows a draft.
+            interval_s: Shortest time between two drafts.
+
+        Returns:
+            The answer, and commands of the transaction that finishes its request.
+
+        Raises:
+            BusyError: If the model's queue is full.
+            BotError: If it cannot be answered; the sentence is for the person.
+        """
+        cached = prepared.cached
+        if cached is not None:
+            age = span_in_words(self._clock() - cached.cached_at)
+            answer = dataclasses.replace(cached.answer, note=cached_answer(age))
+            return self._given(prepared, answer, cached.passages), []
+        answer = await self._generate(prepared, edit, interval_s)
+        passages = await self._application.cited_passages(answer)
+        keep: list[Command] = []
+        # An answer with a note came about in a way that the next one need not: the model was away, say.
+        if prepared.keep and answer.answered and not answer.note:
+            keep = self._memory.cache.keep(
+                prepared.question,
+                scopes=prepared.scopes,
+                signature=prepared.signature,
+                answer=answer,
+                passages=passages,
+                person_id=prepared.request.message.sender.person_id,
+            )
+        return self._given(prepared, answer, passages), keep
+
+    async def _generate(
+        self, prepared: Prepared, edit: Callable[[Reply], Awaitable[None]], interval_s: float
+    ) -> Answer:
+        message = prepared.request.message
+        answer: Answer | None = None
+        async with (
+            Drafts(edit, interval_s) as drafts,
+            aclosing(
+                self._application.stream(
+                    prepared.question,
+                    history=prepared.history,
+                    scopes=prepared.scopes,
+                    user=message.sender.person_id,
+                    conversation=message.place.conversation_id,
+                )
+            ) as pieces,
+        ):
+            async for piece in pieces:
+                if isinstance(piece, Answer):
+                    answer = piece
+                else:
+                    drafts.add(piece)
+        if answer is None:
+            raise RuntimeError("the application ended without an answer")
+        return answer
+
+    def _given(self, prepared: Prepared, answer: Answer, passages: tuple[CitedPassage, ...]) -> GivenAnswer:
+        request = prepared.request
+        return GivenAnswer(
+            new_handle(),
+            request.request_id,
+            request.message.place,
+            request.message.sender.person_id,
+            prepared.question,
+            answer,
+            passages,
+            prepared.scopes,
+            self._clock(),
+        )
+
+    def keep_handle(self, given: GivenAnswer) -> list[Command]:
+        """Return what makes an answer's handle work; its buttons work as soon as it is visible."""
+        return self._memory.given.keep(given)
+
+    async def keep(self, request: Request, given: GivenAnswer) -> list[Command]:
+        """Return what is kept of an answer in the transaction that finishes its request."""
+        commands = self._memory.conversations.append(request, given.question, given.answer.text)
+        if not given.answer.answered:
+            commands += await self._memory.unanswered.keep(request, given.answer, given.scopes)
+        return commands
