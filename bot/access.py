@@ -90,6 +90,15 @@ class Access:
         except RefusedError:
             return False
 
+    async def may_show(self, given: GivenAnswer) -> bool:
+        """True when an answer may be shown where its question was asked, as that channel was seen last.
+
+        To be asked when the answer is ready: the channel may have become wider while it was written.
+        """
+        known = await self._places.find(given.place.channel_id)
+        visible = {PUBLIC_SCOPE, own_scope(given.place)} if known is not None and known.open else {PUBLIC_SCOPE}
+        return set(given.scopes) <= visible
+
 
 def own_scope(place: Place) -> str:
     """Return the scope of the documents that belong to a channel."""

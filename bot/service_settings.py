@@ -24,7 +24,7 @@ class ServiceSettings(BaseSettings):
     redis_fsync: Literal["everysec", "always"] = Field(
         "everysec",
         description="When the private server writes to the disk itself: each second, or before every answer to Locus. "
-        "Both survive a killed process; only `always` survives a power cut without losing the last second.",
+        "Killed processes lose nothing; a power cut loses up to two seconds, or nothing with `always`.",
     )
 
     terminal: Literal["auto", "on", "off"] = Field(

@@ -18,6 +18,7 @@ from bot.store.opening import open_store
 from bot.texts import quoting_only
 
 TERMINAL_FOLDER = "terminal"  # in the data folder
+REDIS_PATIENCE_S = 30.0  # a given server may be started a little later than Locus
 
 
 @asynccontextmanager
@@ -37,7 +38,7 @@ async def open_service(
         )
     adapters = _make_adapters(settings) if Role.ADAPTER in roles else []
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(settings))
+        store = await stack.enter_async_context(open_store(settings, patience_s=REDIS_PATIENCE_S))
         application = None
         if Role.WORKER in roles:
             application = await stack.enter_async_context(open_application(settings, loading))

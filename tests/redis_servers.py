@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,18 @@ def redis_binary() -> str:
     return path
 
 
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def cluster_port() -> int:
+    """Return a port for a node of a cluster, which takes the one 10,000 above as well."""
+    return next(port for port in iter(free_port, 0) if port < 55_000)
+
+
 class RedisServer:
     """A server with append-only persistence; a context manager. `stop` and `start` are outages.
 
@@ -31,7 +44,7 @@ class RedisServer:
     """
 
     def __init__(self, **options: str) -> None:
-        self._options = options
+        self.options = options
         self._folder = tempfile.TemporaryDirectory(prefix="lr-")  # short: a socket's path has 107 bytes at most
         self._process: subprocess.Popen[bytes] | None = None
         self.socket = Path(self._folder.name) / "s"
@@ -61,18 +74,27 @@ class RedisServer:
             "appendfsync": "everysec",
             "save": "",
             "loglevel": "warning",
-            **self._options,
+            **self.options,
         }
-        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+        arguments = [part for name, value in options.items() for part in (f"--{name}", *(value.split() or [""]))]
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [redis_binary(), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 10
-        while not self.socket.exists():
+        while not self._accepts():
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError("redis-server did not start")
             time.sleep(0.005)
+
+    def _accepts(self) -> bool:
+        """The socket is there a moment before it can be connected to."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket))
+            except OSError:
+                return False
+        return True
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop; what was written is there again after `start`."""

@@ -23,7 +23,7 @@ from knowledge.index import KnowledgeIndex
 from knowledge.ingest import sync_source
 from knowledge.parsing import parse
 from knowledge.retrieval import HybridRetriever
-from knowledge.servers import open_redis, require_rust
+from knowledge.servers import require_rust
 from tests.documents import LAB, CountingProgress, FolderSource, write_documents
 
 
@@ -133,29 +133,3 @@ def test_the_doctor_complains_about_an_open_server_on_the_network(
 
     assert (Level.OK, Level.ERROR) == (here.level, elsewhere.level)
     assert "without asking for a password" in elsewhere.text
-
-
-@pytest.mark.parametrize(
-    ("reply", "level"), [(b"+PONG\r\n", Level.ERROR), (b"-NOAUTH Authentication required.\r\n", Level.WARNING)]
-)
-def test_the_doctor_complains_about_an_open_redis_on_the_network(
-    reply: bytes, level: Level, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A Redis that obeys without a password is an error, one that asks for it in clear text a warning."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-
-        def answer() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(64)
-                connection.sendall(reply)
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        monkeypatch.setattr(examination, "is_loopback", lambda _host: False)
-        finding = examination.examine_redis(f"redis://127.0.0.1:{port}")
-        thread.join()
-
-    assert level is finding.level
-    assert not open_redis("127.0.0.1", port)
