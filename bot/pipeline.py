@@ -46,7 +46,7 @@ class Pipeline:
         self._chat = chat
         self._writer = writer
         self._commands = commands
-        self._lock = PostLock(claims.inbox.store, claims.inbox.keys)
+        self._lock = PostLock(claims.inbox.store, claims.inbox.keys, claims.worker_id)
         self._changed: dict[str, asyncio.Event] = {}
 
     def changed(self, request_id: str) -> None:

@@ -62,7 +62,7 @@ class QueueNotices:
         self._chat = chat
         self._leader = leader
         self._clock = clock
-        self._lock = PostLock(inbox.store, inbox.keys)
+        self._lock = PostLock(inbox.store, inbox.keys, leader.holder)
         self._told: dict[str, tuple[int, float]] = {}
 
     async def run(self) -> None:

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from rich.console import Console
 
-from adapters.terminal import TerminalAdapter
-from bot.bootstrap import open_application, read_line
+from adapters.terminal import LineInput, TerminalAdapter
+from bot.bootstrap import open_application
 from bot.chat import ChatAdapter
 from bot.errors import SettingsError
 from bot.service import ALL_ROLES, Role, Service
@@ -36,8 +36,8 @@ async def open_service(
         raise SettingsError(
             "--role splits Locus into several processes, which share a Redis server: set LOCUS_REDIS_URL."
         )
-    adapters = _make_adapters(settings) if Role.ADAPTER in roles else []
     async with AsyncExitStack() as stack:
+        adapters = _make_adapters(settings, stack) if Role.ADAPTER in roles else []
         store = await stack.enter_async_context(open_store(settings, patience_s=REDIS_PATIENCE_S))
         application = None
         if Role.WORKER in roles:
@@ -45,8 +45,8 @@ async def open_service(
         yield Service(settings, application, store, adapters, roles, alone=alone)
 
 
-def _make_adapters(settings: Settings) -> list[ChatAdapter]:
-    """Return the chats that are configured.
+def _make_adapters(settings: Settings, stack: AsyncExitStack) -> list[ChatAdapter]:
+    """Return the chats that are configured; what they need is closed with the stack.
 
     Raises:
         SettingsError: If there is none.
@@ -55,7 +55,8 @@ def _make_adapters(settings: Settings) -> list[ChatAdapter]:
     if settings.terminal == "on" or (settings.terminal == "auto" and has_terminal):
         notice = None if settings.model or settings.remote_url else quoting_only()
         console = Console(highlight=False)
-        return [TerminalAdapter(settings.data_dir / TERMINAL_FOLDER, console, read_line, notice=notice)]
+        read = stack.enter_context(LineInput())
+        return [TerminalAdapter(settings.data_dir / TERMINAL_FOLDER, console, read, notice=notice)]
     raise SettingsError(
         "No chat is configured: run `locus run` in a terminal, or set LOCUS_TERMINAL=on to read questions from a pipe."
     )

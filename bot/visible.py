@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
 
 from bot.chat import ChatAdapter
@@ -13,7 +12,7 @@ from bot.errors import BotError, UnavailableError
 from bot.replies import Reply, Stage
 from bot.requests import Request
 from bot.store.claims import Claims
-from bot.store.client import Store
+from bot.store.client import Store, text
 from bot.store.keys import Keys
 
 logger = logging.getLogger(__name__)
@@ -24,26 +23,34 @@ POLL_S = 0.05
 
 
 class PostLock:
-    """Held by whoever touches the visible message of a request that no worker has yet; a worker waits for it."""
+    """Held by whoever touches the visible message of a request that no worker has yet; a worker waits for it.
 
-    def __init__(self, store: Store, keys: Keys) -> None:
+    Args:
+        store: Where.
+        keys: Names.
+        holder: The worker of this process; the lock counts for nothing once its lease has ended.
+    """
+
+    def __init__(self, store: Store, keys: Keys, holder: str) -> None:
         self._store = store
         self._keys = keys
+        self._holder = holder
 
-    async def acquire(self, request_id: str) -> str:
-        """Return a token, or "" when somebody else holds it."""
-        token = secrets.token_hex(8)
-        taken = await self._store.call("SET", self._keys.post_lock(request_id), token, "NX", "PX", LOCK_MS)
-        return token if taken else ""
+    async def acquire(self, request_id: str) -> bool:
+        """Take it; False when somebody else holds it."""
+        return bool(await self._store.call("SET", self._keys.post_lock(request_id), self._holder, "NX", "PX", LOCK_MS))
 
     async def release(self, request_id: str) -> None:
         """Give it back; only the holder calls this, within `HOLD_S`."""
         await self._store.call("DEL", self._keys.post_lock(request_id))
 
     async def wait(self, request_id: str) -> None:
-        """Return as soon as nobody holds it; it ends by itself when its holder died."""
+        """Return as soon as nobody who lives holds it."""
+        key = self._keys.post_lock(request_id)
         # The holder may be another process, so there is no event to wait for.
-        while await self._store.call("EXISTS", self._keys.post_lock(request_id)):  # noqa: ASYNC110
+        while holder := text(await self._store.call("GET", key)):
+            if not await self._store.call("EXISTS", self._keys.worker(holder)):
+                return
             await asyncio.sleep(POLL_S)
 
 

@@ -346,10 +346,12 @@ class Claims:
         names = [name for name in await self._consumers() if name not in (WAITING, self.worker_id)]
         if not names:
             return 0
+        if everybody:
+            await self._store.call("DEL", *(keys.worker(name) for name in names))
         leases = await self._store.batch(*(("EXISTS", keys.worker(name)) for name in names))
         count = 0
         for name, lease in zip(names, leases, strict=True):
-            if everybody or not lease:
+            if not lease:
                 count += await self._bury(name)
         return count
 

@@ -1,4 +1,4 @@
-"""The terminal as a chat: questions in, streamed answers with sources out."""
+"""A conversation in a terminal that asks the application itself: questions in, streamed answers with sources out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import aclosing
 
 from rich.console import Console
 from rich.markup import escape
-from rich.style import Style
 from rich.text import Text
 
+from adapters.terminal.render import print_sources
 from bot.application import Application
 from bot.errors import BotError
 from bot.evidence import Answer
@@ -101,22 +101,13 @@ class TerminalChat:
                 self._console.print("\n\n[bold]Checked answer[/bold]")
             self._console.print(Text(answer.text), end="")
         self._console.print()
-        self._print_sources(answer)
+        print_sources(self._console, answer.citations, answered=answer.answered)
         for hint in (answer.note, question_hint(question, answered=answer.answered)):
             if hint:
                 self._console.print(f"\n[dim]{hint}[/dim]")
         self._last = answer
         self._history += [Turn("user", question), Turn("assistant", answer.text)]
         del self._history[:-HISTORY_TURNS]
-
-    def _print_sources(self, answer: Answer) -> None:
-        if answer.citations:
-            self._console.print("\n[bold]Sources[/bold]" if answer.answered else "\n[bold]Closest documents[/bold]")
-        for citation in answer.citations:
-            line = Text(f"[{citation.n}] ", style="bold")
-            line.append(citation.title, style=Style(link=citation.url) if citation.url else "")
-            line.append(f"  {citation.url or citation.source}", style="dim")
-            self._console.print(line, soft_wrap=True)
 
     def _show_quotes(self) -> None:
         quoted = [citation for citation in (self._last.citations if self._last else ()) if citation.quote]

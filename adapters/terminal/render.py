@@ -1,0 +1,86 @@
+"""What both chats in a terminal print alike: text that goes on where it ended, and sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from bot.evidence import Citation
+from bot.plain_text import without_controls
+
+
+def print_sources(console: Console, citations: Sequence[Citation], *, answered: bool) -> None:
+    """Print the numbered sources below an answer, or the closest documents below a refusal; nothing without any."""
+    if citations:
+        console.print("\n[bold]Sources[/bold]" if answered else "\n[bold]Closest documents[/bold]")
+    for citation in citations:
+        url = _plain(citation.url or "")
+        line = Text(f"[{citation.n}] ", style="bold")
+        line.append(_plain(citation.title), style=Style(link=url) if url else "")
+        line.append(f"  {url or _plain(citation.source)}", style="dim")
+        console.print(line, soft_wrap=True)
+
+
+def _plain(text: str) -> str:
+    """Return text for one line."""
+    return " ".join(without_controls(text).split())
+
+
+class WordWrap:
+    """Breaks a text that grows at words, so that a word never begins at the end of a line and goes on in the next.
+
+    A word is held back until it is known to be complete, which it is after a blank, or after a character that takes two
+    cells, since lines of Chinese and Japanese break anywhere.
+
+    Args:
+        width: Returns the cells of a line as they are now.
+    """
+
+    def __init__(self, width: Callable[[], int]) -> None:
+        self._width = width
+        self._column = 0
+        self._blanks = ""
+        self._word = ""
+
+    def add(self, text: str) -> str:
+        """Take more text and return what can be printed now."""
+        ready: list[str] = []
+        for char in text:
+            if char.isspace():
+                ready.append(self._flush())
+                if char == "\n":
+                    ready.append(char)
+                    self._column, self._blanks = 0, ""
+                else:
+                    self._blanks += " "
+                continue
+            self._word += char
+            if cell_len(char) > 1:
+                ready.append(self._flush())
+        return "".join(ready)
+
+    def end(self) -> str:
+        """Return what was held back; the text is complete."""
+        ready = self._flush()
+        self._column, self._blanks = 0, ""
+        return ready
+
+    def _flush(self) -> str:
+        word, blanks, cells = self._word, self._blanks, cell_len(self._word)
+        if not word:
+            return ""
+        self._word, self._blanks = "", ""
+        width = max(1, self._width())
+        if self._column and self._column + len(blanks) + cells > width:
+            self._column = 0
+            blanks = "\n"
+            self._column = cells
+        else:
+            self._column += len(blanks) + cells
+        if self._column > width:  # an address longer than a line is broken by the terminal
+            self._column %= width
+        return blanks + word
