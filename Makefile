@@ -1,10 +1,11 @@
 # make demo      build the index of the starter documents and open the chat; QUESTION="..." answers one question
 # make test      all tests        make check   format, lint, types, import contracts, tests
-# make bench     what we claim about speed and quality, with the peers in the same run; BENCH=engine for the engine
+# make bench     what we claim about speed and quality, with the peers in the same run; BENCH=engine or BENCH=core for those
+# make soak      hundreds of questions while processes are killed and Redis is restarted; SEED=2 for another course
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := check
-.PHONY: demo test check format lint types imports bench fit clean setup setup-dev
+.PHONY: demo test check format lint types imports bench soak fit clean setup setup-dev
 
 # uv: the one on the path, else a local one from PyPI.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -60,6 +61,10 @@ check: lint types imports test
 
 bench: setup-dev
 	@$(DEV) python -m benchmarks $(BENCH)
+
+SEED ?= 1
+soak: setup-dev
+	@$(DEV) python -m tests.soak --seed $(SEED)
 
 fit: setup-dev
 	@$(DEV) python -m benchmarks ingest fit

@@ -92,9 +92,7 @@ class AnswerWriter:
             UnavailableError: If Redis is away.
         """
         message = request.message
-        scopes, history, signature = await asyncio.gather(
-            self._scopes(request), self._memory.conversations.load(message.place), self._application.signature()
-        )
+        (scopes, history), signature = await asyncio.gather(self._visible(request), self._application.signature())
         question, fresh = message.text, message.fresh
         if question.strip().rstrip(".!").lower() == AGAIN and history:
             last = max(place for place, turn in enumerate(history) if turn.role == "user")
@@ -105,9 +103,15 @@ class AnswerWriter:
             cached = await self._memory.cache.find(question, scopes=scopes, signature=signature)
         return Prepared(request, question, history, scopes, signature, cached, keep)
 
+    async def _visible(self, request: Request) -> tuple[tuple[str, ...], tuple[Turn, ...]]:
+        """Return the scopes that may be searched, and what was said before that rests on nothing else."""
+        scopes = await self._scopes(request)
+        return scopes, await self._memory.conversations.load(request.message.place, scopes=scopes)
+
     async def _scopes(self, request: Request) -> tuple[str, ...]:
+        message = request.message
         try:
-            return await self._access.scopes(request.message.place, request.message.sender)
+            return await self._access.scopes(message.place, message.sender, at=request.accepted_at)
         except RefusedError as error:
             # Not to be confused with a chat that refuses a post: this one can be told.
             raise NotAllowedError(str(error)) from error
@@ -138,7 +142,8 @@ class AnswerWriter:
         passages = await self._application.cited_passages(answer)
         keep: list[Command] = []
         # An answer with a note came about in a way that the next one need not: the model was away, say.
-        if prepared.keep and answer.answered and not answer.note:
+        # A conversation is its channel's: nothing of it may be told in others by way of the cache.
+        if prepared.keep and not prepared.history and answer.answered and not answer.note:
             keep = self._memory.cache.keep(
                 prepared.question,
                 scopes=prepared.scopes,
@@ -189,13 +194,17 @@ class AnswerWriter:
             self._clock(),
         )
 
+    async def may_show(self, given: GivenAnswer) -> bool:
+        """False when its channel became wider while an answer was written, see `Access.may_show`."""
+        return await self._access.may_show(given)
+
     def keep_handle(self, given: GivenAnswer) -> list[Command]:
         """Return what makes an answer's handle work; its buttons work as soon as it is visible."""
         return self._memory.given.keep(given)
 
     async def keep(self, request: Request, given: GivenAnswer) -> list[Command]:
         """Return what is kept of an answer in the transaction that finishes its request."""
-        commands = self._memory.conversations.append(request, given.question, given.answer.text)
+        commands = self._memory.conversations.append(request, given.question, given.answer.text, scopes=given.scopes)
         if not given.answer.answered:
             commands += await self._memory.unanswered.keep(request, given.answer, given.scopes)
         return commands

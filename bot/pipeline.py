@@ -144,7 +144,7 @@ class Pipeline:
     async def _answer(self, request: Request) -> str:
         also: list[Command] = []
         given = GIVEN.find(request.ready)
-        if given is None:
+        if given is None or not await self._writer.may_show(given):
             chat = self._chat(request.message.place.chat)
             # What an answer needs is read while the chat takes the placeholder.
             preparing = asyncio.create_task(self._writer.prepare(request), name="preparing")
@@ -163,6 +163,8 @@ class Pipeline:
                 return await self._say(request, str(error), type(error).__name__)
             finally:
                 await _dropped(preparing)
+            if not await self._writer.may_show(given):
+                raise ChangedError("The channel became wider while its answer was written.")
             request = await self._claims.update(request, ready=GIVEN.dump(given), also=self._writer.keep_handle(given))
         also = [*also, *await self._writer.keep(request, given)]
         return await self._end(request, reply_of(given), "answered" if given.answer.answered else "not answered", also)

@@ -109,18 +109,22 @@ class QueueNotices:
 
     async def _tell_one(self, one: Standing, now: float) -> None:
         request_id = one.request.request_id
-        if not await self._lock.acquire(request_id):
-            return
+        held = False
         try:
+            held = await self._lock.acquire(request_id)
+            if not held:
+                return
             async with asyncio.timeout(HOLD_S):
                 sentence = behind_own_question() if one.ahead == BEHIND_OWN else queue_position(one.ahead)
                 await self._show(request_id, Reply(Stage.WAITING, sentence))
-            self._told[request_id] = (one.ahead, now)
         except (BotError, TimeoutError) as error:
             logger.info("a position in the queue was not shown: %s", error, extra={"request": request_id})
-            self._told[request_id] = (one.ahead, now)
         finally:
-            await self._lock.release(request_id)
+            if held:
+                # Where Redis is away the lock ends by itself.
+                with contextlib.suppress(BotError):
+                    await self._lock.release(request_id)
+        self._told[request_id] = (one.ahead, now)
 
     async def _show(self, request_id: str, reply: Reply) -> None:
         """Post or edit the visible message of a request that no worker has; the lock is held."""

@@ -55,8 +55,10 @@ class InboxReception:
     async def message(self, message: IncomingMessage) -> Receipt:
         """Accept a message; see `bot.chat.Reception`."""
         self._check_open()
+        message = checked(message)
+        await self._access.saw(message.place)
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._arrived.append((checked(message), receipt))
+        self._arrived.append((message, receipt))
         async with self._storing:
             while not receipt.done():
                 await self._store_arrived()

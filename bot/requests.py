@@ -82,5 +82,5 @@ class Request:
 
     @property
     def quick(self) -> bool:
-        """True when it takes no turn: a sentence to say, or something to tidy up."""
-        return self.kind is not Kind.QUESTION or self.cancelled is not Cancelled.NO
+        """True when it takes no turn: a sentence to say, something to tidy up, an answer that only has to be shown."""
+        return self.kind is not Kind.QUESTION or self.cancelled is not Cancelled.NO or bool(self.ready)

@@ -14,6 +14,7 @@ from bot.health import Health, State
 from bot.pipeline import Pipeline
 from bot.requests import Kind, Request
 from bot.store.claims import Claims, LostError
+from bot.store.succession import Succession
 from bot.texts import given_up
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Worker:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._claims = claims
+        self._succession = Succession(claims)
         self._pipeline = pipeline
         self._health = health
         self._answers_at_once = answers_at_once
@@ -66,7 +68,7 @@ class Worker:
 
     async def inherit(self) -> None:
         """Take over what an earlier process owned, without waiting for the end of its lease."""
-        await self._claims.take_over(everybody=True)
+        await self._succession.take_over(everybody=True)
 
     async def run(self) -> None:
         """Work until cancelled; `stop` first lets what runs come to an end."""
@@ -121,16 +123,20 @@ class Worker:
     async def _take_some(self) -> None:
         """Take as much as there are free places."""
         quick, turns = await self._claims.ready()
-        while quick and not self._stopping and self._count(quick=True) < QUICK_AT_ONCE:
-            request = await self._claims.take_quick()
-            if request is None:
-                break
-            self._begin(request)
+        # Questions first: hundreds of refusals, said one after the other, must not hold up an answer.
         while turns and not self._stopping and self._count(quick=False) < self._answers_at_once:
             request = await self._claims.take()
             if request is None:
                 break
             self._begin(request)
+        while quick and not self._stopping and self._count(quick=True) < QUICK_AT_ONCE:
+            request = await self._claims.take_quick()
+            if request is None:
+                break
+            self._begin(request)
+            if self._count(quick=False) < self._answers_at_once:
+                self._wake.set()  # look for questions again after each, as they arrive meanwhile
+                break
 
     def _count(self, *, quick: bool) -> int:
         return sum(1 for _, is_quick in self._running.values() if is_quick is quick)
@@ -201,7 +207,7 @@ class Worker:
                 self._health.report("redis", State.OK)
                 async with self._taking:
                     await self._hand_back_orphans()
-                if await self._claims.take_over() + await self._claims.wake_due():
+                if await self._succession.take_over() + await self._claims.wake_due():
                     self._wake.set()
             except UnavailableError as error:
                 self._away(error)

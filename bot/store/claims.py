@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from bot.errors import BotError
-from bot.requests import Kind, Request, State
+from bot.requests import Cancelled, Kind, Request, State
 from bot.store.client import Command, Reply, Watch, number, text, texts
 from bot.store.inbox import Inbox
 from bot.store.keys import GROUP, WAITING
@@ -116,8 +116,8 @@ class Claims:
             ("ZADD", keys.ring, turn, person) if len(members) > 1 else ("ZREM", keys.ring, person),
         ]
         if request is None or request.state is not State.WAITING or not first:
-            logger.error("a turn without a waiting request was dropped", extra={"request": candidate})
             await watch.commit(*commands)
+            logger.error("a turn without a waiting request was dropped", extra={"request": candidate})
             return await self._take(watch)
         return await self._claim(watch, request, [*commands, *unready(keys, request)])
 
@@ -264,7 +264,7 @@ class Claims:
                 due_ms = int((self._clock() + after_s) * 1000)
                 ready: list[Command] = [("ZADD", keys.delayed, due_ms, request.request_id)]
             else:
-                ready = make_ready(keys, back, number(round_number) + 1)
+                ready = make_ready(keys, back, number(round_number) + 1, again=not failed)
             await watch.commit(
                 ("SET", keys.request(request.request_id), REQUESTS.dump(back)),
                 ("XCLAIM", keys.inbox, GROUP, WAITING, 0, known.entry, "JUSTID"),
@@ -281,17 +281,13 @@ class Claims:
             LostError: If it belongs to another worker now.
         """
         keys = self._keys
-        oldest_ms = max(0, int(self._clock() * 1000) - self._retention_ms)
 
         async def body(watch: Watch) -> None:
             known = await self._mine(watch, request)
             following, turn = await self.inbox.following(watch, known)
             told = dataclasses.replace(known, kind=Kind.NOTICE, notice=apology, state=State.WAITING, owner="")
-            dead = dataclasses.replace(known, outcome=reason)
             await watch.commit(
-                ("XADD", keys.dead, "MAXLEN", self.inbox.limits.dead, "*", "request", REQUESTS.dump(dead)),
-                ("XTRIM", keys.dead, "MINID", oldest_ms),
-                ("PEXPIRE", keys.dead, self._retention_ms),
+                *self._dead_letter(known, reason),
                 ("SET", keys.request(request.request_id), REQUESTS.dump(told)),
                 ("XCLAIM", keys.inbox, GROUP, WAITING, 0, known.entry, "JUSTID"),
                 *unready(keys, known),
@@ -307,15 +303,24 @@ class Claims:
         Raises:
             LostError: If it belongs to another worker now.
         """
-        dead = dataclasses.replace(request, outcome=reason)
-        kept: list[Command] = [
-            ("XADD", self._keys.dead, "MAXLEN", self.inbox.limits.dead, "*", "request", REQUESTS.dump(dead)),
-            ("PEXPIRE", self._keys.dead, self._retention_ms),
-        ]
         try:
-            await self.finish(request, reason, kept)
+            await self.finish(request, reason, self._dead_letter(request, reason))
         except ChangedError:
-            await self.finish(await self.reload(request), reason, kept)
+            request = await self.reload(request)
+            await self.finish(request, reason, self._dead_letter(request, reason))
+
+    def _dead_letter(self, request: Request, reason: str) -> list[Command]:
+        """Return the commands that keep a given-up request for the operator; a deleted message is not kept."""
+        if request.cancelled is Cancelled.DELETED:
+            return []
+        keys = self._keys
+        oldest_ms = max(0, int(self._clock() * 1000) - self._retention_ms)
+        dead = dataclasses.replace(request, outcome=reason)
+        return [
+            ("XADD", keys.dead, "MAXLEN", self.inbox.limits.dead, "*", "request", REQUESTS.dump(dead)),
+            ("XTRIM", keys.dead, "MINID", oldest_ms),
+            ("PEXPIRE", keys.dead, self._retention_ms),
+        ]
 
     async def wake_due(self) -> int:
         """Make ready what was to be tried again later and is due; returns how many."""
@@ -336,46 +341,6 @@ class Claims:
             await self._store.attempt(body, key, keys.delayed)
         return len(due)
 
-    async def take_over(self, *, everybody: bool = False) -> int:
-        """Hand back what dead workers owned; returns how many requests that were.
-
-        Args:
-            everybody: Also of those whose lease has not ended: where it is known that no other process runs.
-        """
-        keys = self._keys
-        names = [name for name in await self._consumers() if name not in (WAITING, self.worker_id)]
-        if not names:
-            return 0
-        if everybody:
-            await self._store.call("DEL", *(keys.worker(name) for name in names))
-        leases = await self._store.batch(*(("EXISTS", keys.worker(name)) for name in names))
-        count = 0
-        for name, lease in zip(names, leases, strict=True):
-            if not lease:
-                count += await self._bury(name)
-        return count
-
-    async def _bury(self, name: str) -> int:
-        """Hand back a dead worker's requests and forget it."""
-        dead = Claims(self.inbox, name, clock=self._clock)
-        lease = self._keys.worker(name)
-        count = 0
-        for request in await dead.owned():
-            try:
-                await dead.hand_back(request, died=True)
-                count += 1
-            except LostError:
-                continue
-
-        async def body(watch: Watch) -> None:
-            # One that was only slow and takes something now renews its lease by that, so nothing of it is forgotten.
-            (alive,) = await watch.read(("EXISTS", lease))
-            if not alive and not await dead.owned():
-                await watch.commit(("XGROUP", "DELCONSUMER", self._keys.inbox, GROUP, name))
-
-        await self._store.attempt(body, lease)
-        return count
-
     async def owned(self) -> list[Request]:
         """Return the requests that the stream's group counts as this worker's."""
         entries = await self._store.call("XPENDING", self._keys.inbox, GROUP, "-", "+", READ_AT_ONCE, self.worker_id)
@@ -392,14 +357,6 @@ class Claims:
             elif request.owner == self.worker_id:
                 requests.append(request)
         return requests
-
-    async def _consumers(self) -> list[str]:
-        replies = await self._store.call("XINFO", "CONSUMERS", self._keys.inbox, GROUP)
-        names: list[str] = []
-        for reply in replies if isinstance(replies, list) else []:
-            fields = reply if isinstance(reply, list) else []
-            names += [text(value) for name, value in zip(fields[::2], fields[1::2], strict=True) if name == "name"]
-        return names
 
     async def _mine(self, watch: Watch, request: Request) -> Request:
         (found,) = await watch.read(("GET", self._keys.request(request.request_id)))

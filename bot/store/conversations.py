@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.messages import Place, Role, Turn
@@ -39,6 +39,7 @@ class StoredTurn:
         request_id: The request it belongs to; a question and its answer have the same.
         person_id: Who asked; of an answer too.
         at: Seconds since 1970, UTC.
+        scopes: What was searched for the answer; who may not see all of it sees nothing of the turn.
     """
 
     role: Role
@@ -46,6 +47,7 @@ class StoredTurn:
     request_id: str
     person_id: str
     at: float
+    scopes: tuple[str, ...] = ()
 
 
 TURNS = Record(StoredTurn)
@@ -68,14 +70,21 @@ class Conversations:
         self._clock = clock
         self._people = PersonIndex(store, days=days, clock=clock)
 
-    async def load(self, place: Place) -> tuple[Turn, ...]:
-        """Return the latest turns that fit the budget, oldest first and beginning with a question."""
+    async def load(self, place: Place, *, scopes: Sequence[str]) -> tuple[Turn, ...]:
+        """Return the latest turns that fit the budget, oldest first and beginning with a question.
+
+        Args:
+            place: Where.
+            scopes: What may be seen there now; turns that rest on anything else are left out.
+        """
         key = self._key(place.conversation_id)
         turns: list[Turn] = []  # newest first
         left = self._budget_chars
         for begin, end in ((-LATEST, -1), (-MAX_TURNS, -LATEST - 1)):
             stored = texts(await self._store.call("LRANGE", key, begin, end))
             for turn in filter(None, map(TURNS.find, reversed(stored))):
+                if not set(turn.scopes) <= set(scopes):
+                    continue
                 left -= len(turn.text)
                 if left < 0:
                     break
@@ -86,12 +95,14 @@ class Conversations:
             turns.pop()
         return tuple(reversed(turns))
 
-    def append(self, request: Request, question: str, answer: str) -> list[Command]:
-        """Return the commands that add a question and its answer."""
+    def append(self, request: Request, question: str, answer: str, *, scopes: Sequence[str]) -> list[Command]:
+        """Return the commands that add a question and its answer, for which `scopes` were searched."""
         place, person_id = request.message.place, request.message.sender.person_id
         key, now = self._key(place.conversation_id), self._clock()
         said: tuple[tuple[Role, str], ...] = (("user", question), ("assistant", answer))
-        turns = (StoredTurn(role, storable(text), request.request_id, person_id, now) for role, text in said)
+        turns = (
+            StoredTurn(role, storable(text), request.request_id, person_id, now, tuple(scopes)) for role, text in said
+        )
         return [
             ("RPUSH", key, *(TURNS.dump(turn) for turn in turns)),
             ("LTRIM", key, -MAX_TURNS, -1),

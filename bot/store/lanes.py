@@ -22,14 +22,15 @@ def member(request: Request) -> str:
     return f"{request.request_id}/{request.message.place.conversation_id}"
 
 
-def make_ready(keys: Keys, request: Request, turn: int) -> list[Command]:
+def make_ready(keys: Keys, request: Request, turn: int, *, again: bool = False) -> list[Command]:
     """Let a request be taken: at once if it is quick, else in its person's turn."""
     if request.quick:
         return [("ZADD", keys.quick, request.seq, request.request_id), ("PUBLISH", keys.bell, "")]
     person = request.message.sender.person_id
     return [
         ("ZADD", keys.turns(person), request.seq, member(request)),
-        ("ZADD", keys.ring, "NX", turn, person),
+        # Who had their turn and was interrupted is next; everybody else comes after those who wait.
+        ("ZADD", keys.ring, "LT", 0, person) if again else ("ZADD", keys.ring, "NX", turn, person),
         ("INCR", keys.round),  # never back, also when two processes read the same number
         ("PUBLISH", keys.bell, ""),
     ]

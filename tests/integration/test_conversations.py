@@ -23,7 +23,9 @@ def conversations(store: Store) -> Conversations:
 
 async def say(store: Store, conversations: Conversations, asked: IncomingMessage, answer: str) -> None:
     """Add a question and its answer."""
-    await store.transaction(*conversations.append(Request(asked.request_id, asked), asked.text, answer))
+    await store.transaction(
+        *conversations.append(Request(asked.request_id, asked), asked.text, answer, scopes=("public",))
+    )
 
 
 def key_of(store: Store, asked: IncomingMessage) -> str:
@@ -46,8 +48,8 @@ async def test_a_thread_is_one_conversation_and_another_thread_another(
         Turn("user", "And HXB?"),
         Turn("assistant", "A family of rats."),
     )
-    assert expected == await conversations.load(second.place)
-    assert () == await conversations.load(message("?", thread="t2").place)
+    assert expected == await conversations.load(second.place, scopes=("public",))
+    assert () == await conversations.load(message("?", thread="t2").place, scopes=("public",))
 
 
 async def test_the_latest_whole_turns_within_the_budget_are_loaded(store: Store, conversations: Conversations) -> None:
@@ -55,7 +57,7 @@ async def test_the_latest_whole_turns_within_the_budget_are_loaded(store: Store,
     for place in range(10):
         await say(store, conversations, message(f"Question {place}?".ljust(60), number=place), "Answer.".ljust(90))
 
-    loaded = await conversations.load(message("?").place)
+    loaded = await conversations.load(message("?").place, scopes=("public",))
     assert ["user", "assistant"] * 2 == [turn.role for turn in loaded]
     assert "Question 8?" == loaded[0].content.strip()
     assert sum(len(turn.content) for turn in loaded) <= 100 * CHARS_PER_TOKEN
@@ -66,7 +68,7 @@ async def test_a_budget_of_nothing_loads_nothing(store: Store) -> None:
     forgetful = Conversations(store, days=1, tokens=0)
     await say(store, forgetful, message("What is BXD?"), "A family of mice.")
 
-    assert () == await forgetful.load(message("?").place)
+    assert () == await forgetful.load(message("?").place, scopes=("public",))
 
 
 async def test_long_texts_are_cut_and_bad_characters_replaced(store: Store) -> None:
@@ -74,7 +76,7 @@ async def test_long_texts_are_cut_and_bad_characters_replaced(store: Store) -> N
     roomy = Conversations(store, days=1, tokens=100_000)
     await say(store, roomy, message("x" * 50_000), "a lone surrogate: \ud800 and a zero: \x00")
 
-    question, answer = await roomy.load(message("?").place)
+    question, answer = await roomy.load(message("?").place, scopes=("public",))
     assert (MAX_CHARS, "x …") == (len(question.content), question.content[-3:])
     assert "a lone surrogate: ? and a zero: \x00" == answer.content
 
@@ -86,12 +88,14 @@ async def test_a_conversation_of_ten_thousand_messages_is_bounded_and_fast(store
         commands = []
         for one in range(100):
             asked = message(f"Question {100 * hundred + one}?", number=100 * hundred + one)
-            commands += roomy.append(Request(asked.request_id, asked), asked.text, "An answer. " * 50)
+            commands += roomy.append(
+                Request(asked.request_id, asked), asked.text, "An answer. " * 50, scopes=("public",)
+            )
         await store.transaction(*commands)
     key = key_of(store, message("?"))
 
     begin = time.perf_counter()
-    loaded = await roomy.load(message("?").place)
+    loaded = await roomy.load(message("?").place, scopes=("public",))
     took_s = time.perf_counter() - begin
 
     assert MAX_TURNS == number(await store.call("LLEN", key)) == len(loaded)
@@ -119,8 +123,8 @@ async def test_restarting_forgets_the_turns_of_that_place_only(store: Store, con
     await say(store, conversations, message("What is HXB?", channel="c2"), "Rats.")
     await store.transaction(*conversations.restart(message("?").place))
 
-    assert () == await conversations.load(message("?").place)
-    assert 2 == len(await conversations.load(message("?", channel="c2").place))
+    assert () == await conversations.load(message("?").place, scopes=("public",))
+    assert 2 == len(await conversations.load(message("?", channel="c2").place, scopes=("public",)))
 
 
 async def test_turns_that_cannot_be_read_are_left_out(store: Store, conversations: Conversations) -> None:
@@ -129,7 +133,7 @@ async def test_turns_that_cannot_be_read_are_left_out(store: Store, conversation
     await say(store, conversations, asked, "Mice.")
     await store.call("RPUSH", key_of(store, asked), "{damaged", '{"v":99,"role":"user"}')
 
-    assert 2 == len(await conversations.load(asked.place))
+    assert 2 == len(await conversations.load(asked.place, scopes=("public",)))
 
 
 async def test_forgetting_takes_a_person_s_turns_and_leaves_the_others(
@@ -142,7 +146,9 @@ async def test_forgetting_takes_a_person_s_turns_and_leaves_the_others(
     await store.call("PEXPIRE", key_of(store, mine), 30_000)
 
     assert await conversations.forget(mine.sender.person_id, mine.place.conversation_id)
-    assert (Turn("user", "Other?"), Turn("assistant", "To the other.")) == await conversations.load(mine.place)
+    assert (Turn("user", "Other?"), Turn("assistant", "To the other.")) == await conversations.load(
+        mine.place, scopes=("public",)
+    )
     assert 0 < number(await store.call("PTTL", key_of(store, mine))) <= 30_000
     assert not await conversations.forget(mine.sender.person_id, mine.place.conversation_id)
 

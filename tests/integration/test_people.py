@@ -101,7 +101,7 @@ class Lab:
             new_handle(), request.request_id, asked.place, person_id, asked.text, answer, PASSAGES, ("public",), 1.0
         )
         commands = [
-            *self.conversations.append(request, asked.text, answer.text),
+            *self.conversations.append(request, asked.text, answer.text, scopes=("public",)),
             *self.given.keep(made),
             *self.cache.keep(
                 asked.text,
@@ -188,7 +188,9 @@ async def test_other_people_keep_what_is_theirs(lab: Lab, tmp_path: Path) -> Non
     after = await lab.everything()
 
     assert before.count("u2 wrote") == after.count("u2 wrote")
-    assert ["user", "assistant"] == [turn.role for turn in await lab.conversations.load(theirs.place)]
+    assert ["user", "assistant"] == [
+        turn.role for turn in await lab.conversations.load(theirs.place, scopes=("public",))
+    ]
     assert waiting.request_id == (await lab.take()).request_id
     assert 1 == len(list((tmp_path / "answers").glob("*.json")))
 

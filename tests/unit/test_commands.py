@@ -49,7 +49,9 @@ class Typing:
     async def say(self, *asked: IncomingMessage) -> None:
         """Add questions and answers to conversations."""
         for one in asked:
-            commands = self.conversations.append(Request(one.request_id, one), one.text, "An answer.")
+            commands = self.conversations.append(
+                Request(one.request_id, one), one.text, "An answer.", scopes=("public",)
+            )
             await self.store.transaction(*commands)
 
 
@@ -131,10 +133,10 @@ async def test_new_begins_a_direct_conversation_anew(typing: Typing) -> None:
     await typing.say(asked, shared)
 
     assert [] == (await typing.type("new", audience=Audience.PUBLIC)).also
-    assert () != await typing.conversations.load(asked.place)
+    assert () != await typing.conversations.load(asked.place, scopes=("public",))
     assert "begin anew" in (await typing.type("new")).reply.text
-    assert () == await typing.conversations.load(asked.place)
-    assert () != await typing.conversations.load(shared.place)
+    assert () == await typing.conversations.load(asked.place, scopes=("public",))
+    assert () != await typing.conversations.load(shared.place, scopes=("public",))
 
 
 async def test_forget_explains_before_it_deletes(typing: Typing) -> None:
@@ -143,9 +145,9 @@ async def test_forget_explains_before_it_deletes(typing: Typing) -> None:
     await typing.say(asked)
 
     assert '"forget me now"' in (await typing.type("forget me")).reply.text
-    assert () != await typing.conversations.load(asked.place)
+    assert () != await typing.conversations.load(asked.place, scopes=("public",))
     assert "1 thing stored about you was deleted" in (await typing.type("forget me now")).reply.text
-    assert () == await typing.conversations.load(asked.place)
+    assert () == await typing.conversations.load(asked.place, scopes=("public",))
     assert "nothing stored" in (await typing.type("forget me now")).reply.text
 
 
