@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from bot.evidence import CitedPassage
+from bot.given import GivenAnswer
 from bot.messages import IncomingMessage, Place, Sender
 from bot.replies import Reply
 
@@ -69,6 +70,25 @@ class Reception(Protocol):
 
     async def passages(self, place: Place, by: Sender, handle: str) -> Sequence[CitedPassage]:
         """Return the cited passages of an answer, if its channel is `place` and may still see them; else none."""
+        ...
+
+    async def given(self, place: Place, by: Sender, handle: str) -> GivenAnswer | None:
+        """Return an answer by its handle, under the same conditions as its passages; else None."""
+        ...
+
+    async def again(self, place: Place, by: Sender, handle: str) -> Accepted | None:
+        """Ask the question of an answer anew, past the cache; None under the conditions of `given`.
+
+        Raises as `message`.
+        """
+        ...
+
+    async def command(self, place: Place, by: Sender, text: str) -> Reply | None:
+        """Carry out a command at once, for a reply that only its sender sees; None when `text` is no command.
+
+        Raises:
+            UnavailableError: If Redis is away, or this process cannot carry out commands.
+        """
         ...
 
 

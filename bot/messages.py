@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +14,7 @@ _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no letters 
 _DIGEST_CHARS = 13  # 65 bits: with a million messages a collision has a chance of 1 in 70 million
 
 
+@functools.lru_cache(maxsize=8192)  # asked for a dozen times for each message
 def digest(*parts: str) -> str:
     """Return 13 letters and digits that stand for `parts`: the same for the same parts, in any process."""
     packed = b"".join(len(data).to_bytes(4, "big") + data for data in (part.encode() for part in parts))

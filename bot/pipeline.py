@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,14 +14,14 @@ from typing import Literal
 from bot.answer_writer import AnswerWriter, Prepared
 from bot.chat import ChatAdapter
 from bot.commands import CommandContext, Commands, find_command
-from bot.errors import BotError, NotFoundError, RefusedError
+from bot.errors import BotError, BusyError, NotFoundError, RefusedError
 from bot.given import GivenAnswer
 from bot.replies import Reply, Stage
 from bot.requests import Cancelled, Kind, Request
 from bot.store.claims import ChangedError, Claims, LostError
 from bot.store.client import Command
 from bot.store.given_answers import GIVEN
-from bot.texts import nothing_to_stop, reading_documents, stopped
+from bot.texts import model_busy, nothing_to_stop, reading_documents, stopped
 from bot.visible import PostLock, show
 
 logger = logging.getLogger(__name__)
@@ -149,12 +151,16 @@ class Pipeline:
             # What an answer needs is read while the chat takes the placeholder.
             preparing = asyncio.create_task(self._writer.prepare(request), name="preparing")
             try:
-                request = await show(chat, self._claims, request, Reply(Stage.WAITING, reading_documents()))
+                request = await show(chat, self._claims, request, _working(request, reading_documents()))
                 given, also = await self._unless_changed(request, self._write(chat, request, await preparing))
             except NotFoundError:
                 await self._claims.finish(request, "its message was removed")
                 return "removed"
             except (LostError, ChangedError):
+                raise
+            except BusyError:
+                with contextlib.suppress(NotFoundError):
+                    await show(chat, self._claims, request, _working(request, model_busy()))
                 raise
             except BotError as error:
                 if error.retryable or isinstance(error, RefusedError):
@@ -174,7 +180,8 @@ class Pipeline:
     ) -> tuple[GivenAnswer, list[Command]]:
         async def edit(reply: Reply) -> None:
             if self._claims.alive:
-                await chat.edit(request.message.place, request.post_id, reply)
+                draft = dataclasses.replace(reply, reference=request.request_id)
+                await chat.edit(request.message.place, request.post_id, draft)
 
         try:
             return await self._writer.write(prepared, edit, chat.draft_interval_s)
@@ -218,6 +225,11 @@ async def _dropped(
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _working(request: Request, sentence: str) -> Reply:
+    """Return what is shown while a question is worked on; it carries the reference by which it can be stopped."""
+    return Reply(Stage.WAITING, sentence, reference=request.request_id)
 
 
 def reply_of(given: GivenAnswer) -> Reply:

@@ -36,6 +36,23 @@ class Retriever(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class IndexedSource:
+    """Where documents came from.
+
+    Attributes:
+        name: As the source calls itself: an address, a folder's path; not for people as it is.
+        scope: Which its documents belong to.
+        documents: Number of them.
+        titles: Of a few of its largest documents; as untrusted as the documents.
+    """
+
+    name: str
+    scope: str
+    documents: int
+    titles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class IndexFacts:
     """What is indexed, for people.
 
@@ -43,11 +60,13 @@ class IndexFacts:
         revision: Number of the published revision; 0 before the first.
         published_at: When, in ISO 8601 and UTC, or "" before the first.
         documents: Documents in it.
+        sources: Those that have documents, of all scopes.
     """
 
     revision: int
     published_at: str
     documents: int
+    sources: tuple[IndexedSource, ...] = ()
 
 
 class IndexStatus(Protocol):

@@ -116,7 +116,7 @@ class QueueNotices:
                 return
             async with asyncio.timeout(HOLD_S):
                 sentence = behind_own_question() if one.ahead == BEHIND_OWN else queue_position(one.ahead)
-                await self._show(request_id, Reply(Stage.WAITING, sentence))
+                await self._show(request_id, Reply(Stage.WAITING, sentence, reference=request_id))
         except (BotError, TimeoutError) as error:
             logger.info("a position in the queue was not shown: %s", error, extra={"request": request_id})
         finally:

@@ -6,27 +6,32 @@ import asyncio
 import dataclasses
 import logging
 import math
+import secrets
+import time
 from collections.abc import Sequence
 
 from bot.access import Access
 from bot.chat import Vote
-from bot.commands import find_command
+from bot.commands import CommandContext, Commands, find_command
 from bot.errors import InvalidRequestError, UnavailableError
 from bot.evidence import CitedPassage
-from bot.messages import IncomingMessage, Place, Sender
+from bot.given import GivenAnswer
+from bot.messages import IncomingMessage, Place, Sender, digest
 from bot.plain_text import without_controls
+from bot.replies import Reply, Stage
 from bot.requests import Cancelled, Request
 from bot.store.feedback import Feedback
 from bot.store.given_answers import GivenAnswers
 from bot.store.inbox import Inbox, Receipt
-from bot.texts import malformed_message, shutting_down
+from bot.texts import commands_elsewhere, malformed_message, nothing_to_stop, shutting_down
+from bot.texts import stopped as stopped_sentence
 
 logger = logging.getLogger(__name__)
 
 MAX_ID_CHARS = 300
 MAX_NAME_CHARS = 200
 MAX_TEXT_CHARS = 20_000  # of a message; what is read of a question is less
-AT_ONCE = 64  # messages in one transaction
+AT_ONCE = 16  # messages in one transaction; between two, answers that are being written go on
 
 
 class InboxReception:
@@ -37,9 +42,18 @@ class InboxReception:
         access: Decides who may stop and see.
         given: Answers by their handles.
         feedback: Where opinions go.
+        commands: What is carried out at once; None in a process without an application.
     """
 
-    def __init__(self, inbox: Inbox, access: Access, given: GivenAnswers, feedback: Feedback) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        access: Access,
+        given: GivenAnswers,
+        feedback: Feedback,
+        commands: Commands | None = None,
+    ) -> None:
+        self._commands = commands
         self._inbox = inbox
         self._access = access
         self._given = given
@@ -112,19 +126,51 @@ class InboxReception:
     async def vote(self, place: Place, by: Sender, handle: str, vote: Vote, comment: str = "") -> bool:
         """Store an opinion; see `bot.chat.Reception`."""
         self._check_open()
-        given = await self._given.find(handle)
-        if given is None or not await self._access.may_see(given, place, by):
+        given = await self.given(place, by, handle)
+        if given is None:
             return False
         await self._feedback.vote(given, by.person_id, vote, without_controls(comment))
         return True
 
     async def passages(self, place: Place, by: Sender, handle: str) -> Sequence[CitedPassage]:
         """Return the cited passages; see `bot.chat.Reception`."""
+        given = await self.given(place, by, handle)
+        return given.passages if given is not None else ()
+
+    async def given(self, place: Place, by: Sender, handle: str) -> GivenAnswer | None:
+        """Return an answer by its handle; see `bot.chat.Reception`."""
         self._check_open()
         given = await self._given.find(handle)
         if given is None or not await self._access.may_see(given, place, by):
-            return ()
-        return given.passages
+            return None
+        return given
+
+    async def again(self, place: Place, by: Sender, handle: str) -> Receipt | None:
+        """Ask a question anew; see `bot.chat.Reception`."""
+        given = await self.given(place, by, handle)
+        if given is None:
+            return None
+        # The same for every press of the same button by the same person: a button is often pressed twice.
+        message_id = f"again-{digest('again', handle, by.person_id)}"
+        asked = IncomingMessage(given.place, by, message_id, given.question, time.time(), fresh=True)
+        return await self.message(asked)
+
+    async def command(self, place: Place, by: Sender, text: str) -> Reply | None:
+        """Carry out a command at once; see `bot.chat.Reception`."""
+        self._check_open()
+        command = find_command(text)
+        if command is None:
+            return None
+        if command.name == "stop":
+            stopped = await self.stop(place, by)
+            return Reply(Stage.FINAL, stopped_sentence() if stopped else nothing_to_stop(), answered=False)
+        if self._commands is None:
+            raise UnavailableError(commands_elsewhere())
+        asked = IncomingMessage(place, by, f"command-{secrets.token_hex(8)}", text, 0.0)
+        result = await self._commands.run(command, CommandContext(place, by, Request(asked.request_id, asked)))
+        if result.also:
+            await self._inbox.store.transaction(*result.also)
+        return result.reply
 
     def _check_open(self) -> None:
         if self._closed:

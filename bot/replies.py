@@ -35,7 +35,8 @@ class Reply:
         citations: Ordered by n.
         answered: False for a refusal, an apology or a notice; its citations are the closest documents.
         note: One sentence on how it came about, or "".
-        reference: Handle that the log and `locus inbox show` know; shown where a person may need it.
+        reference: Handle that the log and `locus inbox show` know: shown with a final reply where a person may need it,
+            and what a button to stop carries before.
         handle: Random handle that buttons and reactions carry, or "" where there is nothing to press.
         attachments: Files shown with a final reply.
     """

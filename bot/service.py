@@ -110,7 +110,8 @@ class Service:
         self.conversations = Conversations(store, days=settings.conversation_days, tokens=settings.conversation_tokens)
         self.cache = AnswerCache(store, hours=settings.answer_cache_h)
         self.unanswered = Unanswered(store, days=days)
-        self.reception = InboxReception(self.inbox, self.access, self.given, self.feedback)
+        self.commands = self._make_commands()
+        self.reception = InboxReception(self.inbox, self.access, self.given, self.feedback, self.commands)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set or the last adapter has ended; then finish or hand back what runs.
@@ -230,15 +231,20 @@ class Service:
             return self._adapters[name]
         return self._relayed.setdefault(name, RelayedChat(self._store, name, timeout_s=RELAY_TIMEOUT_S))
 
+    def _make_commands(self) -> Commands | None:
+        """Return what people may type; None in a process without an application."""
+        if self._application is None:
+            return None
+        people = People(self.inbox, self.conversations, self.cache, self.given, self._application.cards)
+        return Commands(self._application, self.inbox, self.conversations, people)
+
     def _make_worker(self) -> Worker:
-        assert self._application is not None  # noqa: S101 - checked when this was made
+        assert self._application is not None and self.commands is not None  # noqa: S101, PT018 - a worker has both
         settings = self._settings
         claims = Claims(self.inbox, self.process_id, lease_s=settings.lease_s, retention_days=settings.retention_days)
         memory = Memory(self.conversations, self.cache, self.given, self.unanswered)
-        people = People(self.inbox, self.conversations, self.cache, self.given, self._application.cards)
-        commands = Commands(self._application, self.inbox, self.conversations, people)
         writer = AnswerWriter(self._application, self.access, memory)
-        pipeline = Pipeline(claims, self._chat, writer, commands)
+        pipeline = Pipeline(claims, self._chat, writer, self.commands)
         return Worker(
             claims,
             pipeline,

@@ -16,7 +16,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from bot.errors import SettingsError
-from bot.service_settings import Names, ServiceSettings
+from bot.service_settings import Names
+from bot.slack_settings import SlackSettings
 
 PREFIX = "LOCUS_"
 DEFAULT_HOSTS = (
@@ -35,7 +36,7 @@ def default_data_dir() -> Path:
     return Path(base) / "locus"
 
 
-class Settings(ServiceSettings):
+class Settings(SlackSettings):
     """Every setting of Locus; the name of a variable is LOCUS_ and the field in capitals (docs/settings.md)."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)

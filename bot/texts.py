@@ -135,6 +135,11 @@ def queue_position(ahead: int) -> str:
     return f"{ahead:,} question{' is' if ahead == 1 else 's are'} ahead of yours."
 
 
+def model_busy() -> str:
+    """The model's queue is full; the question is tried again by itself."""
+    return "The model is busy with other questions; yours is tried again in a few seconds."
+
+
 def behind_own_question() -> str:
     """A question behind another of the same conversation that is being answered."""
     return "The question before this one is answered first."
@@ -333,6 +338,8 @@ def help_text(*, direct: bool) -> str:
         "- again: answer your last question anew\n"
         "- new: begin a direct conversation anew\n"
         "- status: what I have read, and how busy I am\n"
+        "- sources: where it comes from\n"
+        "- scope: which documents I see here\n"
         "- export: what is stored about you, as a file; in a direct message\n"
         "- forget me: delete what is stored about you"
     )
@@ -379,6 +386,30 @@ def exported(left_out: int) -> str:
     return sentence
 
 
+def scope_text(*, own: bool, direct: bool) -> str:
+    """Which documents answers rest on in a place; `own` where its own documents are seen there."""
+    if not own:
+        return "Here I answer from the public documents only."
+    place = "conversation" if direct else "channel"
+    return (
+        f"Here I answer from the public documents, and from those that belong to this {place} if it has any: these are "
+        "seen nowhere else."
+    )
+
+
+def sources_text(sources: Sequence[tuple[str, int, bool]], *, more: int = 0) -> str:
+    """Where documents come from: name, number of documents, and whether they are seen in this place only."""
+    if not sources:
+        return "I have read no documents that are seen here."
+    lines = [
+        f"- {name}: {documents:,} document{'' if documents == 1 else 's'}{', seen here only' if own else ''}"
+        for name, documents, own in sources
+    ]
+    if more:
+        lines.append(f"- and {more:,} more")
+    return "\n".join(["I have read:", *lines])
+
+
 def status_text(*, revision: int, age_s: float, documents: int, model: str, open_questions: int) -> str:
     """The state of the service, for everybody."""
     if revision == 0:
@@ -413,3 +444,8 @@ def forget_needs_yes(account: str) -> str:
 def confirm_needs_yes(channel_id: str) -> str:
     """Widening who sees a channel's documents is asked first, and nobody is there to answer."""
     return f"Confirming channel {channel_id[:40]} needs your word: run it in a terminal, or with --yes."
+
+
+def commands_elsewhere() -> str:
+    """A command in a process that only connects to a chat."""
+    return "This can be asked by mentioning me or in a direct message."

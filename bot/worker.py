@@ -19,7 +19,7 @@ from bot.texts import given_up
 
 logger = logging.getLogger(__name__)
 
-QUICK_AT_ONCE = 16  # sentences said at the same time, beside the answers
+QUICK_AT_ONCE = 8  # sentences said at the same time, beside the answers
 BUSY_PAUSE_S = 3.0  # until a question is tried again that found the model's queue full
 LONGEST_PAUSE_S = 60.0
 AWAY_PAUSE_S = 1.0  # until the inbox is looked at again when Redis was away

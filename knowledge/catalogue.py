@@ -160,6 +160,27 @@ class Catalogue:
         query = "SELECT source_id, scope, name, spec, synced_at FROM sources ORDER BY source_id"
         return [(int(a), str(b), str(c), str(d), str(e)) for a, b, c, d, e in self._connection().execute(query)]
 
+    def source_contents(self, titles: int) -> list[tuple[str, str, int, tuple[str, ...]]]:
+        """Return (name, scope, number of documents, titles of the largest ones) of every source that has documents."""
+        connection = self._connection()
+        counts = connection.execute(
+            "SELECT source_id, sources.name, scope, COUNT(*) FROM documents JOIN sources USING (source_id) "
+            "GROUP BY source_id ORDER BY source_id"
+        ).fetchall()
+        largest = (
+            "SELECT title FROM documents JOIN homes USING (document_id) WHERE source_id = ? "
+            "GROUP BY document_id ORDER BY COUNT(*) DESC, document_id LIMIT ?"
+        )
+        return [
+            (
+                str(name),
+                str(scope),
+                int(number),
+                tuple(str(row[0]) for row in connection.execute(largest, (key, titles))),
+            )
+            for key, name, scope, number in counts
+        ]
+
     def scopes(self) -> set[str]:
         """Return the scopes that hold at least one source."""
         return {scope for _, scope, _, _, _ in self.sources()}

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.errors import StorageError
-from bot.ports import IndexFacts
+from bot.ports import IndexedSource, IndexFacts
 from knowledge.catalogue import Catalogue
 from knowledge.chunking import CHUNKING_VERSION, TARGET_TOKENS
 from knowledge.documents import PARSING_VERSION
@@ -48,6 +48,7 @@ def index_settings(embedder: Embedder) -> dict[str, str]:
     }
 
 
+TITLES_PER_SOURCE = 3  # that tell people what a source is about
 PLACE_HOMES = 8  # homes of one text that are read for names
 
 
@@ -301,4 +302,5 @@ def index_facts(index: KnowledgeIndex) -> IndexFacts:
             index.catalogue.revision(),
             index.catalogue.get_meta("published_at") or "",
             index.catalogue.counts()["documents"],
+            tuple(IndexedSource(*source) for source in index.catalogue.source_contents(TITLES_PER_SOURCE)),
         )

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from bot.application import Application
-from bot.chat import Reception
+from bot.chat import Accepted, Reception
 from bot.errors import BotError, NotFoundError
 from bot.evidence import Answer, Citation, Evidence
+from bot.given import GivenAnswer
 from bot.messages import Audience, IncomingMessage, Place, Sender, Turn
 from bot.ports import Asked, IndexFacts
 from bot.replies import Reply
@@ -28,6 +29,22 @@ class Post:
     def now(self) -> Reply:
         """What it shows."""
         return self.history[-1]
+
+
+class NothingGiven:
+    """The part of a reception that is about answers given before: there are none."""
+
+    async def given(self, place: Place, by: Sender, handle: str) -> GivenAnswer | None:
+        """Know no handle."""
+        return None
+
+    async def again(self, place: Place, by: Sender, handle: str) -> Accepted | None:
+        """Ask nothing again."""
+        return None
+
+    async def command(self, place: Place, by: Sender, text: str) -> Reply | None:
+        """Know no command."""
+        return None
 
 
 class MemoryChat:

@@ -17,6 +17,7 @@ from bot.chat import Vote
 from bot.evidence import Citation, CitedPassage
 from bot.messages import IncomingMessage, Place, Sender
 from bot.replies import Reply, Stage
+from tests.fakes import NothingGiven
 
 ANSWER = (
     "The BXD family was made by crossing C57BL/6J and DBA/2J mice, and inbreeding their descendants for more than "
@@ -29,7 +30,7 @@ CITATIONS = (
 )
 
 
-class MadeUpReception:
+class MadeUpReception(NothingGiven):
     """Answers from within the same process, without an inbox."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from bot.replies import Attachment, Reply, Stage
 from bot.requests import Request
 from bot.store.client import Command as StoreCommand
 
-CommandName = Literal["help", "new", "forget", "export", "status", "stop"]
+CommandName = Literal["help", "new", "forget", "export", "status", "scope", "sources", "stop"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from bot.access import Access
 from bot.application import Application
-from bot.commands import export, forget, help, new, status
+from bot.commands import export, forget, help, new, scope, sources, status
 from bot.commands.command import Command, CommandContext, CommandResult, say
 from bot.store.conversations import Conversations
 from bot.store.inbox import Inbox
@@ -22,6 +23,7 @@ class Commands:
         inbox: What is open.
         conversations: What is remembered.
         people: What is stored of people.
+        access: Tells which documents are seen; without it only the public ones are named.
         clock: Seconds since 1970.
     """
 
@@ -32,12 +34,14 @@ class Commands:
         conversations: Conversations,
         people: People,
         *,
+        access: Access | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._application = application
         self._inbox = inbox
         self._conversations = conversations
         self._people = people
+        self._access = access
         self._clock = clock
 
     async def run(self, command: Command, context: CommandContext) -> CommandResult:
@@ -53,6 +57,10 @@ class Commands:
                 return await export.run(context, self._people)
             case "status":
                 return await status.run(context, self._application, self._inbox, self._clock())
+            case "scope":
+                return await scope.run(context, self._access)
+            case "sources":
+                return await sources.run(context, self._application, self._access)
             case "stop":
                 # A message that became "stop" by an edit: what it asked before has ended with that.
                 return CommandResult(say(nothing_to_stop()))

@@ -15,6 +15,8 @@ _COMMANDS = {
     "forget me now": Command("forget", confirmed=True),
     "export": Command("export"),
     "status": Command("status"),
+    "scope": Command("scope"),
+    "sources": Command("sources"),
     "stop": Command("stop"),
 }
 _LONGEST = 100  # characters; a longer message is none

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 READ_AT_ONCE = 10_000  # entries brought from the stream into the group in one step
 DUE_AT_ONCE = 100
+LONGEST_PAUSE_S = 900.0  # until a request is tried again
 DAY_MS = 86_400_000
 
 
@@ -261,7 +262,7 @@ class Claims:
                 deaths=known.deaths + died,
             )
             if after_s > 0:
-                due_ms = int((self._clock() + after_s) * 1000)
+                due_ms = int((self._clock() + min(after_s, LONGEST_PAUSE_S)) * 1000)
                 ready: list[Command] = [("ZADD", keys.delayed, due_ms, request.request_id)]
             else:
                 ready = make_ready(keys, back, number(round_number) + 1, again=not failed)
@@ -326,7 +327,12 @@ class Claims:
         """Make ready what was to be tried again later and is due; returns how many."""
         keys = self._keys
         now_ms = int(self._clock() * 1000)
-        due = texts(await self._store.call("ZRANGEBYSCORE", keys.delayed, "-inf", now_ms, "LIMIT", 0, DUE_AT_ONCE))
+        beyond_ms = now_ms + int(LONGEST_PAUSE_S * 1000) + 1  # nothing waits so long, but where the clock was set back
+        found = await self._store.batch(
+            ("ZRANGEBYSCORE", keys.delayed, "-inf", now_ms, "LIMIT", 0, DUE_AT_ONCE),
+            ("ZRANGEBYSCORE", keys.delayed, beyond_ms, "+inf", "LIMIT", 0, DUE_AT_ONCE),
+        )
+        due = [request_id for one in found for request_id in texts(one)]
         for request_id in due:
             key = keys.request(request_id)
 

@@ -18,6 +18,7 @@ from bot.replies import Reply, Stage
 from tests.chat_adapter import ScriptedChat
 from tests.chat_process import ChatProcess
 from tests.chat_records import ChatEvent, EventKind, Faults, Snapshot
+from tests.fakes import NothingGiven
 
 PLACE = Place("scripted", "", "C1", "t1")
 QUESTION = ChatEvent(EventKind.MESSAGE, "C1", "m1", "ada", "What is the BXD family?", "t1", 1.0)
@@ -31,7 +32,7 @@ class _Receipt:
     new: bool = True
 
 
-class _Taken:
+class _Taken(NothingGiven):
     """A reception that notes what it is given; raises `refusals` first, one per call."""
 
     def __init__(self, *refusals: BotError) -> None:

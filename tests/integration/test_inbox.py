@@ -344,6 +344,17 @@ async def test_the_questions_of_a_dead_worker_go_to_another(inbox: Inbox, worker
     assert [] == await answer_all(worker)
 
 
+async def test_a_clock_that_is_set_back_delays_no_retry(inbox: Inbox, worker: Claims, clock: Clock) -> None:
+    """What was to wait for a second does not wait for the hour that the clock went back."""
+    await accept(inbox, message(1))
+    await worker.hand_back(await taken(worker), after_s=1.0)
+    waiting = await worker.wake_due()
+    clock.now -= 3600
+
+    assert (0, 1) == (waiting, await worker.wake_due())
+    assert "m1" == (await taken(worker)).message.message_id
+
+
 async def test_a_question_that_is_given_up_ends_with_an_apology(inbox: Inbox, worker: Claims) -> None:
     """The request stands among the dead letters, its person is told, and the conversation goes on."""
     await accept(inbox, message(1), message(2))

@@ -332,7 +332,9 @@ async def test_a_busy_model_is_asked_again(store: Store) -> None:
         await one.service.reception.message(asked)
         await one.chat.until(asked)
 
-        assert one.chat.of(asked)[0].now.answered
+        (post,) = one.chat.of(asked)
+        assert post.now.answered
+        assert any("The model is busy" in reply.text for reply in post.history)
 
 
 async def test_a_repeated_question_is_answered_from_the_cache_and_says_so(store: Store) -> None:

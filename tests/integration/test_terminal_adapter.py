@@ -26,6 +26,7 @@ from bot.errors import BotError, BusyError, InvalidRequestError, NotFoundError, 
 from bot.evidence import Citation, CitedPassage
 from bot.messages import Audience, IncomingMessage, Place, Sender
 from bot.replies import Attachment, Reply, Stage
+from tests.fakes import NothingGiven
 from tests.injections import INJECTIONS
 from tests.terminal_screen import seen
 
@@ -45,7 +46,7 @@ class Receipt:
 
 
 @dataclass
-class Remembering:
+class Remembering(NothingGiven):
     """A reception that writes down what it is asked, and refuses as often as it is told to.
 
     Attributes:

@@ -112,13 +112,15 @@ async def run_burst(
     alone, asked = _split(questions_of(snapshot)[0])
     begun = min(one.record.sent_at for one in asked)
     refused = [one for one in asked if one.ending is Ending.REFUSED]
+    first_at, tenth_at = _first_and_tenth(asked)
     return BurstOutcome(
         questions,
         Counter(one.ending for one in asked),
         check(snapshot),
         max(acknowledged(one.record) for one in asked) - begun,
         statistics.median(_answered_at(one) - one.record.sent_at for one in alone[1:]),  # the first one warms it up
-        *(at - begun for at in _first_and_tenth(asked)),
+        first_at - begun,
+        tenth_at - begun,
         max(((one.final_at or float("inf")) - one.record.sent_at for one in refused), default=0.0),
         max(one.final_at or float("inf") for one in asked) - begun,
         before_mib,

@@ -69,6 +69,8 @@ def typing(store: Store) -> Typing:
         (["forget", "forget me", "/forget me", "Forget me."], "forget"),
         (["export", "/export", "locus: export"], "export"),
         (["status", "!status"], "status"),
+        (["scope", "/scope"], "scope"),
+        (["sources", "Sources."], "sources"),
         (["stop", "Stop!", "STOP", "/stop", "locus stop", "stop..."], "stop"),
     ],
 )
@@ -121,7 +123,7 @@ async def test_help_names_every_command(typing: Typing) -> None:
     channel = (await typing.type("help", audience=Audience.PUBLIC)).reply.text
     listed = [line[2:].partition(":")[0] for line in direct.splitlines() if line.startswith("- ")]
 
-    assert {"help", "stop", "again", "new", "status", "export", "forget me"} == set(listed)
+    assert {"help", "stop", "again", "new", "status", "sources", "scope", "export", "forget me"} == set(listed)
     assert all(find_command(name) for name in listed if name != "again")
     assert ('until you write "new"' in direct, "Each thread is a conversation" in channel) == (True, True)
 
