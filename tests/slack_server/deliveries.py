@@ -1,0 +1,214 @@
+"""What is sent to the app: at least once, acknowledged in time or tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from tests.slack_server.clock import Clock
+from tests.slack_server.values import Json
+
+Kind = Literal["events_api", "interactive", "slash_commands"]
+
+
+@dataclass
+class Timing:
+    """When a delivery counts as failed, and when it is tried again; in real seconds.
+
+    Attributes:
+        acknowledge_within_s: Slack's limit for an acknowledgement is 3 seconds.
+        retry_after_s: Pauses before each further attempt of an event: at once, after about a minute, after about five.
+    """
+
+    acknowledge_within_s: float = 3.0
+    retry_after_s: tuple[float, ...] = (0.0, 60.0, 300.0)
+
+
+@dataclass
+class Attempt:
+    """One attempt of a delivery.
+
+    Attributes:
+        number: 0 for the first.
+        reason: Why it was made, "" for the first.
+        envelope_id: Of the envelope, or "" over HTTP.
+        sent_at: Monotonic real seconds.
+        through: Id of the connection that carried it, "" when there was none.
+        took_s: Real seconds until it was acknowledged; None if it was not.
+        failure: Why it failed, or "".
+    """
+
+    number: int
+    reason: str
+    envelope_id: str = ""
+    sent_at: float = 0.0
+    through: str = ""
+    took_s: float | None = None
+    failure: str = ""
+
+
+@dataclass
+class Delivery:
+    """Something sent to the app.
+
+    Attributes:
+        kind: As in an envelope's `type`.
+        payload: The same in all attempts.
+        attempts: So far.
+        response: What the acknowledgement carried, or None.
+        status: "open" until it was acknowledged or given up.
+    """
+
+    kind: Kind
+    payload: Json
+    attempts: list[Attempt] = field(default_factory=list)
+    response: Json | None = None
+    status: Literal["open", "acknowledged", "failed"] = "open"
+    _done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def event_id(self) -> str:
+        """Id of the event, "" for interactions."""
+        return str(self.payload.get("event_id", ""))
+
+    @property
+    def acknowledged(self) -> bool:
+        """True when the app has acknowledged it in time."""
+        return self.status == "acknowledged"
+
+    async def settled(self, timeout_s: float = 10.0) -> Delivery:
+        """Wait until it was acknowledged or given up.
+
+        Raises:
+            TimeoutError: If that takes longer.
+        """
+        async with asyncio.timeout(timeout_s):
+            await self._done.wait()
+        return self
+
+    def settle(self, status: Literal["acknowledged", "failed"]) -> None:
+        """Note how it ended."""
+        self.status = status
+        self._done.set()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt went: `failure` is "" when it was acknowledged; `again` is False when no retry is wanted."""
+
+    failure: str = ""
+    response: Json | None = None
+    again: bool = True
+
+
+class Transport(Protocol):
+    """How deliveries reach the app."""
+
+    async def attempt(self, delivery: Delivery, attempt: Attempt, timeout_s: float) -> Outcome:
+        """Send once and wait for the acknowledgement."""
+        ...
+
+
+class Deliveries:
+    """Sends, waits, tries again; keeps everything for the tests.
+
+    Args:
+        timing: See there.
+        clock: Of the server.
+        changed: Called when something has happened.
+
+    Attributes:
+        sent: All deliveries, oldest first.
+        transport: Socket Mode or HTTP; set by the server.
+        on_acknowledged: Called with a delivery that was acknowledged in time, for the first time.
+        copies: How many deliveries of the same event are begun at once, each acknowledged for itself; 1 is normal.
+    """
+
+    def __init__(self, timing: Timing, clock: Clock, changed: Callable[[], None]) -> None:
+        self.timing = timing
+        self.sent: list[Delivery] = []
+        self.transport: Transport | None = None
+        self.on_acknowledged: Callable[[Delivery], None] | None = None
+        self.copies = 1
+        self._clock = clock
+        self._changed = changed
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def send(self, kind: Kind, payload: Json) -> Delivery:
+        """Begin a delivery."""
+        delivery = Delivery(kind, payload)
+        self.sent.append(delivery)
+        for _ in range(self.copies if kind == "events_api" else 1):
+            task = asyncio.get_running_loop().create_task(self._deliver(delivery))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return delivery
+
+    def resend(self, delivery: Delivery) -> None:
+        """Deliver once more what was acknowledged already, as Slack may."""
+        task = asyncio.get_running_loop().create_task(self._deliver(delivery))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def of_type(self, event_type: str) -> list[Delivery]:
+        """Return the deliveries of events, interactions or commands of a type ("message", "block_actions", ...)."""
+        return [
+            delivery
+            for delivery in self.sent
+            if event_type in (delivery.payload.get("type"), delivery.payload.get("event", {}).get("type"))
+        ]
+
+    async def settled(self, timeout_s: float = 10.0) -> None:
+        """Wait until everything sent so far was acknowledged or given up."""
+        async with asyncio.timeout(timeout_s):
+            for delivery in list(self.sent):
+                await delivery.settled(timeout_s)
+
+    async def close(self) -> None:
+        """Give everything up."""
+        for task in list(self._tasks):
+            task.cancel()
+        for task in list(self._tasks):
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        """Try until it is acknowledged; only events are tried again."""
+        pauses = self.timing.retry_after_s if delivery.kind == "events_api" else ()
+        reason = ""
+        for number in range(len(pauses) + 1):
+            if number:
+                await asyncio.sleep(pauses[number - 1])
+            outcome = await self._attempt(delivery, number, reason)
+            if not outcome.failure:
+                delivery.response = outcome.response or delivery.response
+                first = delivery.status != "acknowledged"
+                delivery.settle("acknowledged")
+                if first and self.on_acknowledged:
+                    self.on_acknowledged(delivery)
+                self._changed()
+                return
+            reason = outcome.failure
+            self._changed()
+            if not outcome.again:
+                break
+        if delivery.status != "acknowledged":
+            delivery.settle("failed")
+        self._changed()
+
+    async def _attempt(self, delivery: Delivery, number: int, reason: str) -> Outcome:
+        loop = asyncio.get_running_loop()
+        attempt = Attempt(number, reason, sent_at=loop.time())
+        delivery.attempts.append(attempt)
+        self._changed()
+        if self.transport is None:
+            outcome = Outcome("connection_failed")
+        else:
+            outcome = await self.transport.attempt(delivery, attempt, self.timing.acknowledge_within_s)
+        attempt.failure = outcome.failure
+        if not outcome.failure:
+            attempt.took_s = loop.time() - attempt.sent_at
+        return outcome
