@@ -1,0 +1,1 @@
+"""Slack: the bot as a colleague in channels, threads and direct messages."""
