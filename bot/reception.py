@@ -118,8 +118,14 @@ class InboxReception:
 
         targets = [request_id]
         if not request_id:
-            waiting = await self._inbox.open_requests(place.conversation_id)
-            targets = [one.request_id for one in waiting if one.message.sender.person_id == by.person_id]
+            # Without a thread the whole channel is meant: a slash command is typed outside of the threads.
+            inbox = self._inbox
+            waiting = await (inbox.open_requests(place.conversation_id) if place.thread else inbox.all_open())
+            targets = [
+                one.request_id
+                for one in waiting
+                if one.message.sender.person_id == by.person_id and one.message.place.channel_id == place.channel_id
+            ]
         stopped = [await self._inbox.cancel(target, Cancelled.STOPPED, allowed=allowed) for target in targets]
         return any(stopped)
 

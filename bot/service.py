@@ -236,7 +236,7 @@ class Service:
         if self._application is None:
             return None
         people = People(self.inbox, self.conversations, self.cache, self.given, self._application.cards)
-        return Commands(self._application, self.inbox, self.conversations, people)
+        return Commands(self._application, self.inbox, self.conversations, people, access=self.access)
 
     def _make_worker(self) -> Worker:
         assert self._application is not None and self.commands is not None  # noqa: S101, PT018 - a worker has both

@@ -97,7 +97,7 @@ def _unknown() -> BotError:
 
 FAILED = "Slack failed while it handled a call of Locus, which looks whether it was done and tries again."
 AWAY = "Slack does not answer; Locus goes on as soon as it does."
-GARBLED = "Slack, or a proxy before it, sent an answer that cannot be read: check LOCUS_SLACK_API_BASE_URL."
+GARBLED = "Slack, or a proxy before it, sent an answer that cannot be read: check LOCUS_SLACK_API_URL."
 LIMITED = "Slack asks Locus to send less; it goes on in a while."
 MOVING = "The Slack workspace is being moved to an organisation; Locus goes on when that is over."
 NO_CHANNEL = "Slack shows Locus no such channel: invite Locus to the channel, or ask there again."

@@ -1,0 +1,56 @@
+"""Telling one person something: where they are, or in a direct message where that is not possible."""
+
+from __future__ import annotations
+
+import logging
+
+from adapters.slack.errors import ContentError
+from adapters.slack.interactions_payloads import Where, part, slack_id
+from adapters.slack.parts import Parts
+from adapters.slack.rendering import render_sentence
+from adapters.slack.sending_values import Spot
+from bot.errors import BotError, NotFoundError, RefusedError
+from bot.messages import Place, Sender, digest
+
+logger = logging.getLogger(__name__)
+
+
+async def tell(parts: Parts, where: Where, sentence: str) -> None:
+    """Show a sentence to one person only; losing it is worth no error, since nothing hangs on it."""
+    payload = render_sentence(sentence, parts.options.look)
+    try:
+        if where.channel:
+            try:
+                await parts.sender.whisper(where.spot, where.user, payload)
+            except (RefusedError, NotFoundError, ContentError):
+                logger.debug("a person is told in a direct message, since it is not possible where they are")
+            else:
+                return
+        spot = await direct_spot(parts, where.user)
+        key = digest("told", where.trigger_id, where.message_ts, where.user, sentence)
+        await parts.sender.post(spot, payload, key=key, answers=where.message_ts)
+    except BotError as error:
+        logger.info("a person could not be told: %s", error)
+
+
+async def direct_spot(parts: Parts, user: str) -> Spot:
+    """Return the direct conversation with a person.
+
+    Raises:
+        BotError: As `SlackClient.call`.
+    """
+    reply = await parts.calls.make("conversations.open", users=user)
+    channel = slack_id(part(reply.fields, "channel"), "id")
+    if not channel:
+        raise NotFoundError("Slack names no direct conversation with this person.")
+    return Spot(channel)
+
+
+async def place_of(parts: Parts, where: Where) -> Place:
+    """Return the place in which something was done. Raises as `Places.place`."""
+    return await parts.places.place(where.channel, where.thread_ts)
+
+
+async def person_of(parts: Parts, where: Where) -> Sender:
+    """Return the person who did something."""
+    return await parts.people.sender(where.user, where.user_team)
