@@ -67,4 +67,6 @@ async def store(redis_server: RedisServer) -> AsyncIterator[Store]:
     """An empty store of its own prefix."""
     opened = Store(redis_server.url, prefix=f"t{secrets.token_hex(4)}")
     yield opened
+    # Some steps look at all keys of a server: what a hundred tests leave behind would make them slow.
+    await opened.call("FLUSHALL")
     await opened.close()

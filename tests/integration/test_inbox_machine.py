@@ -156,6 +156,7 @@ class InboxMachine(RuleBasedStateMachine):
         self.names: list[str] = []
         self.seq = 0
         self.dead = 0
+        self.again: set[str] = set()  # people whose question was interrupted: it has its turn back
         self.served: dict[str, dict[str, int]] = {}  # of each person who waits: how often others had a turn meanwhile
 
     def run(self, step: Coroutine[Any, Any, T]) -> T:
@@ -339,6 +340,9 @@ class InboxMachine(RuleBasedStateMachine):
         assert known in ready
         of_person = [one for one in ready if one.person == known.person]
         assert min(one.seq for one in of_person) == known.seq
+        if known.person in self.again:
+            self.again.discard(known.person)
+            return
         for person in {one.person for one in ready} - {known.person}:
             turns = self.served.setdefault(person, {})
             turns[known.person] = turns.get(known.person, 0) + 1
@@ -448,6 +452,8 @@ class InboxMachine(RuleBasedStateMachine):
         assert known is not None
         known.state, known.owner = State.WAITING, ""
         known.due_ms = int((self.now + after_s) * 1000) if after_s else None
+        if not failed and not after_s:
+            self.again.add(known.person)
 
     @rule(copy=copies, lose=st.booleans())
     def give_up(self, copy: tuple[str, Request], lose: bool) -> None:
@@ -499,6 +505,7 @@ class InboxMachine(RuleBasedStateMachine):
         assert count in (None, len(orphans))
         for known in orphans:
             known.state, known.owner = State.WAITING, ""
+            self.again.add(known.person)
 
     @rule(seconds=st.sampled_from([0, 1, 5, 60]), lose=st.booleans())
     def wake_due(self, seconds: int, lose: bool) -> None:
