@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 
 from bot.errors import BotError, BusyError, RefusedError, UnavailableError
 from bot.health import Health, State
@@ -95,11 +96,12 @@ class Worker:
         store, keys = self._claims.inbox.store, self._claims.inbox.keys
         while True:
             try:
-                async for news in store.listen(keys.bell, keys.signal):
-                    if news is not None and news[0] == keys.signal:
-                        self._pipeline.changed(news[1])
-                    else:
-                        self._wake.set()
+                async with aclosing(store.listen(keys.bell, keys.signal)) as listening:
+                    async for news in listening:
+                        if news is not None and news[0] == keys.signal:
+                            self._pipeline.changed(news[1])
+                        else:
+                            self._wake.set()
             except UnavailableError as error:
                 self._away(error)
                 await asyncio.sleep(AWAY_PAUSE_S)

@@ -88,13 +88,15 @@ class RedisServer:
             time.sleep(0.005)
 
     def _accepts(self) -> bool:
-        """The socket is there a moment before it can be connected to."""
+        """The socket is there a moment before it can be connected to, and that before the data are read."""
         with socket.socket(socket.AF_UNIX) as probe:
             try:
+                probe.settimeout(1.0)
                 probe.connect(str(self.socket))
+                probe.sendall(b"PING\r\n")
+                return not probe.recv(64).startswith(b"-LOADING")
             except OSError:
                 return False
-        return True
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop; what was written is there again after `start`."""

@@ -62,8 +62,10 @@ class ModelLink:
 
     def kill(self) -> None:
         """End the child at once."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        # Not by the process' own method, which also asks how it ended: where asyncio asks at the same time, it is lost.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
 
     async def close(self, grace_s: float = 10.0) -> None:
         """Let the child finish its decode and end; kill it when it takes longer."""

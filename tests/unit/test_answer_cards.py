@@ -57,7 +57,7 @@ class FurtherPassage:
 
 async def answered(answerer: Answerer, evidence: Evidence = EVIDENCE) -> Answer:
     """The finished answer."""
-    last = [piece async for piece in answerer.stream(ASKED, evidence)][-1]
+    last = [piece async for piece in answerer.stream(replace(ASKED, begun=time.monotonic()), evidence)][-1]
     assert isinstance(last, Answer)
     return last
 
