@@ -10,7 +10,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import core, engine, fit, ingest, quality, search, start
+from benchmarks import core, engine, fit, ingest, quality, search, slack, start
 from benchmarks.process import LOCUS, run_process
 from benchmarks.report import Report
 from knowledge.catalogue import Catalogue
@@ -24,7 +24,12 @@ BENCHMARKS = {
 }
 ENGINE = "engine"
 CORE = "core"
-WITHOUT_CORPUS = {ENGINE: ("llama-cpp-python",), CORE: ("redis", "slack-bolt")}
+SLACK = "slack"
+WITHOUT_CORPUS = {
+    ENGINE: ("llama-cpp-python",),
+    CORE: ("redis", "slack-bolt"),
+    SLACK: ("redis", "slack-bolt", "slack-sdk"),
+}
 DEFAULT = ("ingest", "quality", "search", "start")
 NEED_INDEX = frozenset({"quality", "search", "start", "fit"})
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
@@ -61,6 +66,9 @@ def main() -> int:
                 continue
             if name == CORE:
                 core.run(report)
+                continue
+            if name == SLACK:
+                slack.run(report)
                 continue
             if name in NEED_INDEX and not has_index(data_dir):
                 done = run_process(LOCUS, "ingest", options.corpus.resolve(), "--data-dir", data_dir)

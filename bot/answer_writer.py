@@ -178,7 +178,7 @@ class AnswerWriter:
                     drafts.add(piece)
         if answer is None:
             raise RuntimeError("the application ended without an answer")
-        return answer
+        return storable_answer(answer)
 
     def _given(self, prepared: Prepared, answer: Answer, passages: tuple[CitedPassage, ...]) -> GivenAnswer:
         request = prepared.request
@@ -208,3 +208,20 @@ class AnswerWriter:
         if not given.answer.answered:
             commands += await self._memory.unanswered.keep(request, given.answer, given.scopes)
         return commands
+
+
+def storable_answer(answer: Answer) -> Answer:
+    """Return an answer without lone surrogates, which models write now and then and no text in UTF-8 can hold."""
+    return dataclasses.replace(
+        answer,
+        text=_encodable(answer.text),
+        citations=tuple(
+            dataclasses.replace(one, title=_encodable(one.title), quote=_encodable(one.quote))
+            for one in answer.citations
+        ),
+        note=_encodable(answer.note),
+    )
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -130,6 +130,7 @@ class HeldAnswerer:
         asked: Everything it was asked, in order.
         begun: Set whenever an answer has begun.
         failures: Raised by the next answers, one each, after the first piece.
+        text: The answer's text instead, if set.
     """
 
     def __init__(self) -> None:
@@ -137,6 +138,7 @@ class HeldAnswerer:
         self.begun = asyncio.Event()
         self.release = asyncio.Event()
         self.failures: list[Exception] = []
+        self.text = ""
 
     async def rewrite(self, asked: Asked) -> Asked:
         """Leave a question as it is."""
@@ -154,9 +156,8 @@ class HeldAnswerer:
         yield asked.question
         known = "unknown" not in asked.question
         citation = Citation(1, "A document", "a.md", "https://example.org/a", "quoted words")
-        yield Answer(
-            asked.question, f"About: {asked.question} [1]", "quotes", known, (citation,), 0.9 if known else 0.1
-        )
+        text = self.text or f"About: {asked.question} [1]"
+        yield Answer(asked.question, text, "quotes", known, (citation,), 0.9 if known else 0.1)
 
 
 class NoRetriever:

@@ -352,6 +352,18 @@ async def test_a_repeated_question_is_answered_from_the_cache_and_says_so(store:
         assert "" == one.chat.of(again)[0].now.note
 
 
+async def test_an_answer_with_a_lone_surrogate_is_shown(store: Store) -> None:
+    """A model may write what UTF-8 cannot hold; the rest of its answer is given all the same."""
+    asked = message("odd")
+    answerer = HeldAnswerer()
+    answerer.text = "half a sign: \ud83d. [1]"
+    async with running(store, answerer=answerer) as one:
+        await one.service.reception.message(asked)
+        await one.chat.until(asked)
+
+        assert "half a sign: ?. [1]" == one.chat.of(asked)[0].now.text
+
+
 async def test_who_asks_too_often_is_told_when_to_come_back(store: Store) -> None:
     """The refusal is a sentence with a time, and takes no place in the queue."""
     asked = [message(f"question {place}", number=place) for place in range(1, 4)]
