@@ -175,7 +175,11 @@ async def _bolt() -> tuple[list[float], list[float]]:
 
     async def authorize(**_: object) -> AuthorizeResult:
         return AuthorizeResult(
-            enterprise_id=None, team_id="T1", bot_user_id="UBOT", bot_id="B0", bot_token="xoxb-bench"  # noqa: S106 - opens nothing
+            enterprise_id=None,
+            team_id="T1",
+            bot_user_id="UBOT",
+            bot_id="B0",
+            bot_token="xoxb-bench",  # noqa: S106 - opens nothing
         )
 
     app = AsyncApp(authorize=authorize, signing_secret="", request_verification_enabled=False)
