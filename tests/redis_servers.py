@@ -64,8 +64,8 @@ class RedisServer:
         self.stop(signal.SIGKILL)
         self._folder.cleanup()
 
-    def start(self) -> None:
-        """Start, and wait until it accepts connections."""
+    def start(self, *, loaded: bool = True) -> None:
+        """Start, and wait until it accepts connections and, unless `loaded` is False, has read its data."""
         options = {
             "port": "0",
             "unixsocket": str(self.socket),
@@ -82,19 +82,19 @@ class RedisServer:
             [redis_binary(), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 10
-        while not self._accepts():
+        while not self._accepts(loaded):
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError("redis-server did not start")
             time.sleep(0.005)
 
-    def _accepts(self) -> bool:
+    def _accepts(self, loaded: bool) -> bool:
         """The socket is there a moment before it can be connected to, and that before the data are read."""
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.settimeout(1.0)
                 probe.connect(str(self.socket))
                 probe.sendall(b"PING\r\n")
-                return not probe.recv(64).startswith(b"-LOADING")
+                return not (loaded and probe.recv(64).startswith(b"-LOADING"))
             except OSError:
                 return False
 

@@ -183,7 +183,7 @@ async def test_a_server_that_still_loads_is_named() -> None:
             server.stop()
             # As documented in redis.conf: slows loading down so that tests see it.
             server.options = {"key-load-delay": "500"}
-            server.start()
+            server.start(loaded=False)
             sentences: set[str] = set()
             await until(lambda: store.call("PING"), sentences)
 
