@@ -170,11 +170,6 @@ def cached_answer(age: str) -> str:
     )
 
 
-def chat_unknown(name: str) -> str:
-    """A request of a chat that no process serves."""
-    return f"No running process serves the chat {name!r}: start one with `locus run`."
-
-
 def span_in_words(seconds: float) -> str:
     """Return a length of time for people: "20 seconds", "3 minutes", "2 days"."""
     for unit, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
