@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from bot.evidence import CitedPassage
 from bot.given import GivenAnswer
-from bot.messages import IncomingMessage, Place, Sender
+from bot.messages import FileReference, IncomingMessage, Place, Sender
 from bot.replies import Reply
 
 Vote = Literal["up", "down"]
@@ -115,7 +115,8 @@ class ChatAdapter(Protocol):
             reply: What.
             key: The same whenever this post is tried again; an adapter uses it to make the second try harmless (a
                 transaction id) or to find the first (metadata in the thread).
-            answers: Id of the message it answers.
+            answers: Id of the message it answers, or "" for one that nobody asked for: without a thread in `place` it
+                stands in the channel itself, and its id is the root of a thread in which people may ask about it.
 
         Raises:
             UnavailableError: If the platform is away; whether it was posted may be unknown.
@@ -140,5 +141,22 @@ class ChatAdapter(Protocol):
 
         Called when a process died between posting and storing the id. An adapter whose `post` is idempotent by key may
         always return None.
+        """
+        ...
+
+    async def fetch(self, place: Place, file: FileReference, *, max_bytes: int) -> bytes:
+        """Return a file that was sent in `place`. Raises as `post`.
+
+        Raises:
+            NotFoundError: If it is gone, or does not belong to that place.
+            InvalidRequestError: If it is larger than `max_bytes`.
+        """
+        ...
+
+    async def belongs(self, sender: Sender, group: str) -> bool:
+        """Return whether a person is in a group of people that the platform keeps; False where it keeps none.
+
+        Raises:
+            UnavailableError: If the platform is away.
         """
         ...

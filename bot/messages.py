@@ -98,6 +98,23 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
+class FileReference:
+    """A file that was sent with a message, as the chat describes it; none of it is to be trusted.
+
+    Attributes:
+        file_id: By which the chat's adapter fetches it; for encrypted files whatever is needed to read them.
+        name: As its sender calls it.
+        size_bytes: 0 where the chat does not say.
+        media_type: As in MIME, or "".
+    """
+
+    file_id: str
+    name: str
+    size_bytes: int = 0
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingMessage:
     """A message for the bot.
 
@@ -109,6 +126,7 @@ class IncomingMessage:
         order: Position in the conversation; grows with each message (a time stamp, a position of a sync).
         version: Empty, or what grows with each edit of the message.
         fresh: True to answer anew though an answer is cached.
+        files: Sent with the message, in order.
     """
 
     place: Place
@@ -118,6 +136,7 @@ class IncomingMessage:
     order: float
     version: str = ""
     fresh: bool = False
+    files: tuple[FileReference, ...] = ()
 
     @property
     def request_id(self) -> str:

@@ -9,10 +9,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Literal, TypeVar
 
 from bot.answer_writer import AnswerWriter, Prepared
 from bot.chat import ChatAdapter
+from bot.commands import Command as TypedCommand
 from bot.commands import CommandContext, Commands, find_command
 from bot.errors import BotError, BusyError, NotFoundError, RefusedError
 from bot.given import GivenAnswer
@@ -25,6 +26,8 @@ from bot.texts import model_busy, nothing_to_stop, reading_documents, stopped
 from bot.visible import PostLock, show
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class CannotAnswerError(BotError):
@@ -98,10 +101,29 @@ class Pipeline:
             return await self._stop(request)
         command = find_command(request.message.text)
         if command is not None:
-            context = CommandContext(place=request.message.place, sender=request.message.sender, request=request)
-            result = await self._commands.run(command, context)
-            return await self._end(request, result.reply, command.name, result.also)
+            return await self._carry_out(request, command)
         return await self._answer(request)
+
+    async def _carry_out(self, request: Request, command: TypedCommand) -> str:
+        """Do what was typed, and show what came of it."""
+        message, chat = request.message, self._chat(request.message.place.chat)
+
+        async def tell(sentence: str) -> None:
+            nonlocal request
+            with contextlib.suppress(NotFoundError):
+                request = await show(chat, self._claims, request, _working(request, sentence))
+
+        context = CommandContext(message.place, message.sender, request, tell, chat)
+        work = self._commands.run(command, context)
+        try:
+            result = await (self._unless_changed(request.request_id, work) if command.interruptible else work)
+        except (LostError, ChangedError):
+            raise
+        except BotError as error:
+            if error.retryable:
+                raise
+            return await self._say(request, str(error), f"{command.name}: {type(error).__name__}", wanted=True)
+        return await self._end(request, result.reply, command.name, result.also)
 
     async def _withdraw(self, request: Request) -> str:
         """The question was deleted: so is what is visible of its answer."""
@@ -152,7 +174,9 @@ class Pipeline:
             preparing = asyncio.create_task(self._writer.prepare(request), name="preparing")
             try:
                 request = await show(chat, self._claims, request, _working(request, reading_documents()))
-                given, also = await self._unless_changed(request, self._write(chat, request, await preparing))
+                work = self._write(chat, request, await preparing)
+                written, also = await self._unless_changed(request.request_id, work)
+                given = written
             except NotFoundError:
                 await self._claims.finish(request, "its message was removed")
                 return "removed"
@@ -189,15 +213,13 @@ class Pipeline:
             # Of the application, such as an empty index; not of the chat, whose drafts fail without a word.
             raise CannotAnswerError(str(error)) from error
 
-    async def _unless_changed(
-        self, request: Request, work: Awaitable[tuple[GivenAnswer, list[Command]]]
-    ) -> tuple[GivenAnswer, list[Command]]:
+    async def _unless_changed(self, request_id: str, work: Awaitable[T]) -> T:
         """Await `work`, but cancel it as soon as the message is edited or cancelled.
 
         Raises:
             ChangedError: If it was.
         """
-        async with self._watching(request.request_id) as changed:
+        async with self._watching(request_id) as changed:
             writing = asyncio.ensure_future(work)
             noticing = asyncio.create_task(changed.wait(), name="changes")
             try:
@@ -218,9 +240,7 @@ class Pipeline:
             del self._changed[request_id]
 
 
-async def _dropped(
-    *tasks: asyncio.Future[Prepared] | asyncio.Future[tuple[GivenAnswer, list[Command]]] | asyncio.Task[Literal[True]],
-) -> None:
+async def _dropped(*tasks: asyncio.Future[Prepared] | asyncio.Future[T] | asyncio.Task[Literal[True]]) -> None:
     """End tasks whose results are not wanted any more; what they raise is of no interest either."""
     for task in tasks:
         task.cancel()

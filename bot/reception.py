@@ -16,7 +16,7 @@ from bot.commands import CommandContext, Commands, find_command
 from bot.errors import InvalidRequestError, UnavailableError
 from bot.evidence import CitedPassage
 from bot.given import GivenAnswer
-from bot.messages import IncomingMessage, Place, Sender, digest
+from bot.messages import FileReference, IncomingMessage, Place, Sender, digest
 from bot.plain_text import without_controls
 from bot.replies import Reply, Stage
 from bot.requests import Cancelled, Request
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 MAX_ID_CHARS = 300
 MAX_NAME_CHARS = 200
+MAX_FILES = 10  # of a message
+MAX_FILE_ID_CHARS = 2000  # an encrypted file is known by its address and its keys
 MAX_TEXT_CHARS = 20_000  # of a message; what is read of a question is less
 AT_ONCE = 16  # messages in one transaction; between two, answers that are being written go on
 
@@ -216,7 +218,17 @@ def checked(message: IncomingMessage) -> IncomingMessage:
     return dataclasses.replace(
         message,
         text=_repaired(message.text[:MAX_TEXT_CHARS]),
+        files=tuple(_bounded(file) for file in message.files[:MAX_FILES] if len(file.file_id) <= MAX_FILE_ID_CHARS),
         sender=dataclasses.replace(sender, name=_repaired(sender.name[:MAX_NAME_CHARS])),
+    )
+
+
+def _bounded(file: FileReference) -> FileReference:
+    return FileReference(
+        _repaired(file.file_id),
+        _repaired(file.name[:MAX_NAME_CHARS]),
+        max(0, file.size_bytes),
+        _repaired(file.media_type[:MAX_NAME_CHARS]),
     )
 
 

@@ -26,6 +26,23 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing in a list: its title leads to `url`, the text stands behind or below it. Plain text, no markup."""
+
+    title: str
+    url: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and the things below it."""
+
+    heading: str
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """The one visible message that belongs to a question, as it should look now.
 
@@ -39,6 +56,7 @@ class Reply:
             and what a button to stop carries before.
         handle: Random handle that buttons and reactions carry, or "" where there is nothing to press.
         attachments: Files shown with a final reply.
+        sections: Lists below the text, each entry with a link; a renderer may split them over several messages.
     """
 
     stage: Stage
@@ -49,6 +67,7 @@ class Reply:
     reference: str = ""
     handle: str = ""
     attachments: tuple[Attachment, ...] = ()
+    sections: tuple[Section, ...] = ()
 
     @property
     def final(self) -> bool:

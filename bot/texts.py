@@ -150,6 +150,11 @@ def stopped() -> str:
     return "Stopped, as you asked."
 
 
+def not_set_up_here(command: str) -> str:
+    """A command of a part that this service does not have."""
+    return f'"{command}" is not set up in this Locus: the person who runs it can say why.'
+
+
 def nothing_to_stop() -> str:
     """Somebody said stop, and nothing of theirs was open."""
     return "There is nothing of yours to stop here."

@@ -12,7 +12,7 @@ import aiohttp
 
 from bot.chat import Reception
 from bot.errors import BotError, InvalidRequestError, NotFoundError, RefusedError, UnavailableError
-from bot.messages import IncomingMessage, Place, Sender, request_id
+from bot.messages import FileReference, IncomingMessage, Place, Sender, request_id
 from bot.replies import Reply
 from tests.chat_records import BODY, EVENT, Body, ChatEvent, EventKind
 
@@ -113,6 +113,12 @@ class ScriptedChat:
             await self._call("DELETE", f"/posts/{post_id}")
         except NotFoundError:
             return
+
+    async def fetch(self, place: Place, file: FileReference, *, max_bytes: int) -> bytes:
+        raise NotFoundError("The scripted chat holds no files.")
+
+    async def belongs(self, sender: Sender, group: str) -> bool:
+        return False
 
     async def find(self, place: Place, key: str, *, answers: str) -> str | None:
         answer = await self._call("GET", "/posts", query={"channel": place.channel, "key": key})

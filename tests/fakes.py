@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from bot.application import Application
 from bot.chat import Accepted, Reception
-from bot.errors import BotError, NotFoundError
+from bot.errors import BotError, InvalidRequestError, NotFoundError
 from bot.evidence import Answer, Citation, Evidence
 from bot.given import GivenAnswer
-from bot.messages import Audience, IncomingMessage, Place, Sender, Turn
+from bot.messages import Audience, FileReference, IncomingMessage, Place, Sender, Turn
 from bot.ports import Asked, IndexFacts
 from bot.replies import Reply
 
@@ -54,6 +54,8 @@ class MemoryChat:
         posts: By id, in order.
         failures: Raised by the next calls, one each; an error in `lost` is raised after the call was done.
         calls: Names of the calls made.
+        files: What has been sent, by the id of the file.
+        groups: Who is in which group of people.
     """
 
     def __init__(self, name: str = "memory", *, draft_interval_s: float = 0.0) -> None:
@@ -64,6 +66,8 @@ class MemoryChat:
         self.lost: list[BotError] = []
         self.calls: list[str] = []
         self.changed = asyncio.Condition()
+        self.files: dict[str, bytes] = {}
+        self.groups: dict[str, set[str]] = {}
 
     async def run(self, reception: Reception) -> None:
         """Deliver nothing; tests call the reception themselves."""
@@ -97,6 +101,19 @@ class MemoryChat:
         """Return a message by its key."""
         self._call("find")
         return next((name for name, post in self.posts.items() if post.key == key and not post.removed), None)
+
+    async def fetch(self, place: Place, file: FileReference, *, max_bytes: int) -> bytes:
+        """Return what has been sent."""
+        self._call("fetch")
+        if file.file_id not in self.files:
+            raise NotFoundError(f"The file {file.name} is gone.")
+        if len(self.files[file.file_id]) > max_bytes:
+            raise InvalidRequestError(f"The file {file.name} is too large.")
+        return self.files[file.file_id]
+
+    async def belongs(self, sender: Sender, group: str) -> bool:
+        """Return whether somebody is in a group."""
+        return sender.user in self.groups.get(group, ())
 
     def of(self, message: IncomingMessage) -> list[Post]:
         """Return the visible messages that answer a message."""

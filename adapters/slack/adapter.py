@@ -29,12 +29,13 @@ from adapters.slack.rendering_stream import StreamText
 from adapters.slack.sending import Sender
 from adapters.slack.sending_calls import Calls
 from adapters.slack.sending_values import File, Spot
-from adapters.slack.threads import LoopGuard, RecentThreads, Threads
 from bot.chat import Reception
-from bot.errors import InvalidRequestError, RefusedError, SettingsError, UnavailableError
-from bot.messages import Place
+from bot.errors import InvalidRequestError, NotFoundError, RefusedError, SettingsError, UnavailableError
+from bot.messages import FileReference, Place
+from bot.messages import Sender as MessageSender
 from bot.replies import Reply, Stage
 from bot.texts import reading_documents
+from bot.threads import LoopGuard, RecentThreads, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -208,6 +209,12 @@ class SlackAdapter:
         where = spot(place)
         with self._guarded():
             return await self._sender.find(where, key, answers=_since(where, answers))
+
+    async def fetch(self, place: Place, file: FileReference, *, max_bytes: int) -> bytes:
+        raise NotFoundError(f"The file {file.name!r} cannot be fetched from this chat.")
+
+    async def belongs(self, sender: MessageSender, group: str) -> bool:
+        return False
 
     async def _show(self, where: Spot, ts: str, rendered: Rendered) -> None:
         await self._sender.show(where, ts, [rendered.first, *rendered.continuation])

@@ -18,8 +18,8 @@ from adapters.terminal.display import Display
 from adapters.terminal.keyboard import Keyboard
 from adapters.terminal.transcript import Question
 from bot.chat import Reception, Vote
-from bot.errors import BotError, BusyError, UnavailableError
-from bot.messages import Audience, IncomingMessage, Place, Sender
+from bot.errors import BotError, BusyError, NotFoundError, UnavailableError
+from bot.messages import Audience, FileReference, IncomingMessage, Place, Sender
 from bot.replies import Reply
 from bot.texts import (
     kept_and_tried_again,
@@ -121,6 +121,12 @@ class TerminalAdapter:
         """Return the key if something was posted with it, also in an earlier run."""
         await self._check(place)
         return key if await asyncio.to_thread(self._display.known, key) else None
+
+    async def fetch(self, place: Place, file: FileReference, *, max_bytes: int) -> bytes:
+        raise NotFoundError(f"The file {file.name!r} cannot be fetched from this chat.")
+
+    async def belongs(self, sender: Sender, group: str) -> bool:
+        return False
 
     async def _show(self, place: Place, post_id: str, answers: str | None, reply: Reply) -> None:
         await self._check(place)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bot.access import Access
 from bot.application import Application
 from bot.commands import export, forget, help, new, scope, sources, status
-from bot.commands.command import Command, CommandContext, CommandResult, say
+from bot.commands.command import Command, CommandContext, CommandName, CommandResult, Handler, say
 from bot.store.conversations import Conversations
 from bot.store.inbox import Inbox
 from bot.store.people import People
-from bot.texts import nothing_to_stop
+from bot.texts import not_set_up_here, nothing_to_stop
 
 
 class Commands:
@@ -24,6 +24,7 @@ class Commands:
         conversations: What is remembered.
         people: What is stored of people.
         access: Tells which documents are seen; without it only the public ones are named.
+        more: What parts that not every service has can do, by name.
         clock: Seconds since 1970.
     """
 
@@ -35,6 +36,7 @@ class Commands:
         people: People,
         *,
         access: Access | None = None,
+        more: Mapping[CommandName, Handler] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._application = application
@@ -42,10 +44,15 @@ class Commands:
         self._conversations = conversations
         self._people = people
         self._access = access
+        self._more = dict(more or {})
         self._clock = clock
 
     async def run(self, command: Command, context: CommandContext) -> CommandResult:
-        """Carry out a command; doing it twice does no harm."""
+        """Carry out a command; doing it twice does no harm.
+
+        Raises:
+            BotError: If it cannot be done; the sentence is for the person, and one that may pass is tried again.
+        """
         match command.name:
             case "help":
                 return await help.run(context)
@@ -64,3 +71,6 @@ class Commands:
             case "stop":
                 # A message that became "stop" by an edit: what it asked before has ended with that.
                 return CommandResult(say(nothing_to_stop()))
+            case name:
+                handler = self._more.get(name)
+                return CommandResult(say(not_set_up_here(name))) if handler is None else await handler(context, command)

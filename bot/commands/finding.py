@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bot.commands.command import Command
+from bot.commands.command import Command, CommandName
 
 _COMMANDS = {
     "help": Command("help"),
@@ -18,19 +18,47 @@ _COMMANDS = {
     "scope": Command("scope"),
     "sources": Command("sources"),
     "stop": Command("stop"),
+    "learn": Command("learn"),
+    "learn this": Command("learn"),
+    "learn this file": Command("learn"),
+    "learn these": Command("learn"),
+    "learn these files": Command("learn"),
+    "keep": Command("keep"),
+    "keep it": Command("keep"),
+    "keep this": Command("keep"),
+    "discard": Command("discard"),
+    "discard it": Command("discard"),
+    "discard this": Command("discard"),
+    "files": Command("files"),
+    "forget file": Command("forget file"),
+    "forget this file": Command("forget file"),
+    "digest": Command("digest"),
+    "digests": Command("digest", text="list"),
 }
+_WITH_TEXT: tuple[tuple[re.Pattern[str], CommandName], ...] = (
+    (re.compile(r"digest (?=(?:help|subscribe|list|preview|pause|resume|unsubscribe)\b)", re.IGNORECASE), "digest"),
+    (re.compile(r"forget (?:the )?file (?=\S)", re.IGNORECASE), "forget file"),
+)
 _LONGEST = 100  # characters; a longer message is none
-_PREFIX = re.compile(r"(?:locus[,:]? )?[/!]?(?:locus[,:]? )?")
+_LONGEST_WITH_TEXT = 500
+_PREFIX = re.compile(r"(?:locus[,:]? )?[/!]?(?:locus[,:]? )?", re.IGNORECASE)
 
 
 def find_command(text: str) -> Command | None:
     """Return the command that the whole of `text` is, or None.
 
     Capitals, white space around and between words, full stops and exclamation marks at the end, and a leading "/", "!"
-    or "locus" do not count.
+    or "locus" do not count. Two commands say more after their name: "digest subscribe ...", "forget file NAME".
     """
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST_WITH_TEXT:
         return None
-    words = " ".join(text.lower().split())
-    rest = _PREFIX.sub("", words, count=1)
-    return _COMMANDS.get(rest.rstrip(".!").rstrip())
+    words = _PREFIX.sub("", " ".join(text.split()), count=1)
+    if len(text) <= _LONGEST:
+        found = _COMMANDS.get(words.lower().rstrip(".!").rstrip())
+        if found is not None:
+            return found
+    for pattern, name in _WITH_TEXT:
+        match = pattern.match(words)
+        if match is not None:
+            return Command(name, text=words[match.end() :])
+    return None

@@ -8,6 +8,7 @@ does no harm: `post` and `find` know a message by its key, and an edit shows the
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import logging
 import secrets
@@ -16,13 +17,15 @@ from collections.abc import AsyncIterator
 
 from bot.chat import ChatAdapter, Reception
 from bot.errors import BotError, InvalidRequestError, UnavailableError
-from bot.messages import Place
+from bot.messages import FileReference, Place, Sender
 from bot.replies import Reply
 from bot.store.client import Store, Watch, number, text
 from bot.store.keys import KeyKind
 from bot.store.relay_calls import (
+    MAX_ATTACHED,
     OUTCOMES,
     PRESENCES,
+    SMALL,
     Call,
     Outcome,
     Presence,
@@ -79,7 +82,8 @@ class RelayedChat:
         raise InvalidRequestError(f"The chat {self.name} runs in the process that is connected to it, not here.")
 
     async def post(self, place: Place, reply: Reply, *, key: str, answers: str) -> str:
-        return await self._call(await packed(Call("post", place, reply, key=key, answers=answers))) or ""
+        outcome = await self._call(await packed(Call("post", place, reply, key=key, answers=answers)))
+        return outcome.post_id or ""
 
     async def edit(self, place: Place, post_id: str, reply: Reply) -> None:
         await self._call(await packed(Call("edit", place, reply, post_id)))
@@ -88,18 +92,28 @@ class RelayedChat:
         await self._call(await packed(Call("remove", place, post_id=post_id)))
 
     async def find(self, place: Place, key: str, *, answers: str) -> str | None:
-        return await self._call(await packed(Call("find", place, key=key, answers=answers)))
+        return (await self._call(await packed(Call("find", place, key=key, answers=answers)))).post_id
 
-    async def _call(self, record: str) -> str | None:
+    async def fetch(self, place: Place, file: FileReference, *, max_bytes: int) -> bytes:
+        call = Call("fetch", place, file=file, max_bytes=min(max_bytes, MAX_ATTACHED))
+        outcome = await self._call(await packed(call))
+        return await asyncio.to_thread(base64.b64decode, outcome.data)
+
+    async def belongs(self, sender: Sender, group: str) -> bool:
+        place = Place(sender.chat, sender.workspace, "")
+        return (await self._call(await packed(Call("belongs", place, sender=sender, group=group)))).belongs
+
+    async def _call(self, record: str) -> Outcome:
         try:
             async with asyncio.timeout(self._timeout_s) as limit, self._at_once:
                 left_s = (limit.when() or 0.0) - asyncio.get_running_loop().time()
-                outcome = OUTCOMES.load(await self._answer(record, max(1, int(left_s * 1000))))
+                told = await self._answer(record, max(1, int(left_s * 1000)))
+                outcome = await asyncio.to_thread(OUTCOMES.load, told) if len(told) > SMALL else OUTCOMES.load(told)
         except TimeoutError as error:
             raise UnavailableError(chat_away(self.name), retry_after_s=RETRY_S) from error
         if outcome.error:
             raise error_of(outcome)
-        return outcome.post_id
+        return outcome
 
     async def _answer(self, record: str, timeout_ms: int) -> str:
         """Hand a call over and wait for its outcome, as long as anybody is connected to the chat."""
@@ -268,7 +282,7 @@ class RelayServer:
             return None
         try:
             async with asyncio.timeout_at(waiting.until) as limit:
-                return Outcome(await self._ask(waiting.call))
+                return await self._ask(waiting.call)
         except BotError as error:
             return outcome_of(error)
         except Exception:
@@ -277,19 +291,24 @@ class RelayServer:
             logger.exception("the chat %s failed", self._adapter.name)
             return outcome_of(BotError(chat_failed(self._adapter.name)))
 
-    async def _ask(self, call: Call) -> str | None:
+    async def _ask(self, call: Call) -> Outcome:
         adapter, place = self._adapter, call.place
         if call.method == "find":
-            return await adapter.find(place, call.key, answers=call.answers)
+            return Outcome(await adapter.find(place, call.key, answers=call.answers))
+        if call.file is not None:
+            data = await adapter.fetch(place, call.file, max_bytes=call.max_bytes)
+            return Outcome(data=(await asyncio.to_thread(base64.b64encode, data)).decode())
+        if call.sender is not None:
+            return Outcome(belongs=await adapter.belongs(call.sender, call.group))
         if call.method == "remove":
             await adapter.remove(place, call.post_id)
         elif call.reply is None:
             raise InvalidRequestError("A call to a chat holds no reply.")
         elif call.method == "post":
-            return await adapter.post(place, call.reply, key=call.key, answers=call.answers)
+            return Outcome(await adapter.post(place, call.reply, key=call.key, answers=call.answers))
         else:
             await adapter.edit(place, call.post_id, call.reply)
-        return None
+        return Outcome()
 
     async def _tell(self, call_id: str, outcome: Outcome) -> None:
         key = self._store.key("reply", call_id)

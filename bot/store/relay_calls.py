@@ -10,7 +10,7 @@ from typing import Literal
 
 from bot import errors
 from bot.errors import BotError, InvalidRequestError, StorageError, UnavailableError
-from bot.messages import Place
+from bot.messages import FileReference, Place, Sender
 from bot.replies import Reply
 from bot.store.records import Record
 
@@ -30,17 +30,25 @@ class Presence:
 class Call:
     """One call of `ChatAdapter`; `attached` holds the attachments' bytes in base 64, which `reply` then lacks."""
 
-    method: Literal["post", "edit", "remove", "find"]
+    method: Literal["post", "edit", "remove", "find", "fetch", "belongs"]
     place: Place
     reply: Reply | None = None
     post_id: str = ""
     key: str = ""
     answers: str = ""
     attached: tuple[str, ...] = ()
+    file: FileReference | None = None
+    max_bytes: int = 0
+    sender: Sender | None = None
+    group: str = ""
 
     @property
     def lane(self) -> tuple[str, str]:
-        """The message it is about: calls of one lane are done one after the other."""
+        """What it is about: calls of one lane are done one after the other."""
+        if self.file is not None:
+            return (self.place.channel_id, f"file:{self.file.file_id}")
+        if self.sender is not None:
+            return (self.sender.person_id, f"group:{self.group}")
         return (self.place.channel_id, self.post_id or f"key:{self.key}")
 
 
@@ -61,9 +69,11 @@ class WaitingCall:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a call: the id of a post, or the error by its class."""
+    """What became of a call: the id of a post, a file in base 64, yes or no, or the error by its class."""
 
     post_id: str | None = None
+    data: str = ""
+    belongs: bool = False
     error: str = ""
     message: str = ""
     retry_after_s: float | None = None
