@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from adapters.slack.accepting import OnAccepted
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.options import Options
-from adapters.slack.threads import Threads
 from bot.service import Role, Service
 from bot.settings import Settings
 from bot.store.client import Store, number
+from bot.threads import Threads
 from tests.fakes import HeldAnswerer, held_application
 from tests.slack_sending import Fast
 from tests.slack_server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Line, LocalSlack
@@ -86,7 +86,11 @@ def bot_lines(slack: LocalSlack, channel: str, thread: str) -> list[Line]:
 
 
 def make_adapter(
-    slack: LocalSlack, threads: Threads | None = None, accepted: Sequence[OnAccepted] = (), **options: object
+    slack: LocalSlack,
+    threads: Threads | None = None,
+    accepted: Sequence[OnAccepted] = (),
+    documents: int = 0,
+    **options: object,
 ) -> SlackAdapter:
     """Return an adapter for a local Slack, which pings often so that tests need not wait."""
     chosen = Options(**{"api_url": slack.api_base_url, "ping_s": 0.2, "http_port": 0, **options})  # type: ignore[arg-type]
@@ -97,6 +101,7 @@ def make_adapter(
         chosen,
         threads=threads,
         accepted=accepted,
+        documents=lambda: documents,
         limits=Fast(slack.clock).limits(),
     )
 
@@ -109,12 +114,13 @@ async def serving(
     answerer: HeldAnswerer | None = None,
     threads: Threads | None = None,
     accepted: Sequence[OnAccepted] = (),
+    documents: int = 0,
     settings: dict[str, object] | None = None,
     **options: object,
 ) -> AsyncIterator[SlackService]:
     """Run a service for the time of a test, connected unless it cannot."""
     async with AsyncExitStack() as stack:
-        adapter = await stack.enter_async_context(make_adapter(slack, threads, accepted, **options))
+        adapter = await stack.enter_async_context(make_adapter(slack, threads, accepted, documents, **options))
         one = SlackService(slack, store, adapter, answerer or HeldAnswerer(), **(settings or {}))
         try:
             async with asyncio.timeout(DEADLINE_S):

@@ -13,11 +13,11 @@ from adapters.slack.adapter import SlackAdapter
 from adapters.slack.agent_view import Titles
 from adapters.slack.interactions import Interactions
 from adapters.slack.options import Options
-from adapters.slack.threads import RecentThreads
 from bot.evidence import Citation, CitedPassage
 from bot.given import GivenAnswer
 from bot.store.client import Store
 from bot.store.feedback import Opinion
+from bot.threads import RecentThreads
 from tests.fakes import HeldAnswerer
 from tests.slack_adapter import DEADLINE_S, SlackService
 from tests.slack_sending import Fast

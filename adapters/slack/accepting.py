@@ -18,13 +18,13 @@ from adapters.slack.parts import Parts
 from adapters.slack.places import spot
 from adapters.slack.sending_values import Recipient
 from adapters.slack.text_incoming import read_text
-from adapters.slack.threads import LoopGuard
 from bot.errors import BotError, BusyError, InvalidRequestError, UnavailableError
 from bot.messages import IncomingMessage, Place
+from bot.texts import reading_documents
+from bot.threads import LoopGuard
 
 logger = logging.getLogger(__name__)
 
-STATUS: Final = "is reading the documents …"
 # Of events whose meaning is all in `adapters.slack.events`: they go to no listener.
 OWN_EVENTS: Final = frozenset(("message", "app_mention"))
 INTERACTIONS: Final = frozenset(
@@ -42,15 +42,22 @@ class Acceptor:
         guard: Ends talks of bots.
         revoked: Called when the token may have been revoked.
         accepted: Awaited in the background for each new question.
+        documents: See `SlackAdapter`.
     """
 
     def __init__(
-        self, parts: Parts, guard: LoopGuard, revoked: Callable[[], None], accepted: Sequence[OnAccepted] = ()
+        self,
+        parts: Parts,
+        guard: LoopGuard,
+        revoked: Callable[[], None],
+        accepted: Sequence[OnAccepted] = (),
+        documents: Callable[[], int] = lambda: 0,
     ) -> None:
         self._parts = parts
         self._guard = guard
         self._accepted = accepted
         self._revoked = revoked
+        self._documents = documents
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def accept(self, body: Mapping[str, object]) -> None:
@@ -141,19 +148,22 @@ class Acceptor:
         await self._parts.threads.join(place)
         self._parts.askers.note(written.channel, written.ts, Recipient(message.sender.workspace, written.user))
         if accepted.new:
-            self._begin(self._parts.sender.status(spot(place), STATUS))
+            self._begin(self._parts.sender.status(spot(place), status_sentence(self._documents())))
             for also in self._accepted:
                 self._begin(also(self._parts, message))
 
     async def _message(self, written: Written, place: Place) -> IncomingMessage:
         people, bot_user = self._parts.people, self._parts.identity.user_id
         names = {user: name for user in mentioned(written.text) if (name := people.name(user))}
+        sender = await people.sender(written.user, written.team)
         message = IncomingMessage(
             place,
-            await people.sender(written.user, written.team),
+            sender,
             written.ts,
             read_text(written.text, bot_user=bot_user, names=names),
             float(written.ts),
+            # What strangers share is not looked at, whatever they ask.
+            files=() if sender.external else await self._parts.files.references(written.hosted),
         )
         return dataclasses.replace(message, version=written.version) if written.version else message
 
@@ -161,6 +171,12 @@ class Acceptor:
         task = asyncio.create_task(_finished(work), name="slack: after accepting")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def status_sentence(documents: int) -> str:
+    """Return what Slack shows behind the bot's name while a question waits."""
+    sentence = reading_documents(documents)
+    return f"is {sentence[0].lower()}{sentence[1:]}"
 
 
 async def _finished(work: Awaitable[object]) -> None:

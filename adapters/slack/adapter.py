@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from adapters.slack.application import make_app
 from adapters.slack.askers import Askers, is_stamp
 from adapters.slack.client import SlackClient
 from adapters.slack.connection import Connections
+from adapters.slack.files import Files
+from adapters.slack.groups import Groups
 from adapters.slack.http import HttpServer
 from adapters.slack.limits import TIER_4, Limits
 from adapters.slack.options import Options
@@ -30,11 +33,10 @@ from adapters.slack.sending import Sender
 from adapters.slack.sending_calls import Calls
 from adapters.slack.sending_values import File, Spot
 from bot.chat import Reception
-from bot.errors import InvalidRequestError, NotFoundError, RefusedError, SettingsError, UnavailableError
+from bot.errors import InvalidRequestError, RefusedError, SettingsError, UnavailableError
 from bot.messages import FileReference, Place
 from bot.messages import Sender as MessageSender
 from bot.replies import Reply, Stage
-from bot.texts import reading_documents
 from bot.threads import LoopGuard, RecentThreads, Threads
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class SlackAdapter:
         threads: Where it is stored in which threads the bot takes part; by default this process alone knows.
         register: Called with the app of each new connection, to add listeners for interactions and further events.
         accepted: Awaited in the background for each new question, with what such listeners are given.
+        documents: Says how many documents there are, or 0 where that is not known.
         limits: Of the number of calls; for tests with another clock.
 
     Attributes:
@@ -74,6 +77,7 @@ class SlackAdapter:
         threads: Threads | None = None,
         register: Sequence[Register] = (),
         accepted: Sequence[OnAccepted] = (),
+        documents: Callable[[], int] = lambda: 0,
         limits: Limits | None = None,
     ) -> None:
         self.draft_interval_s = 60 / TIER_4
@@ -83,10 +87,13 @@ class SlackAdapter:
         self._threads = threads or RecentThreads()
         self._register = register
         self._accepted = accepted
+        self._documents = documents
         self._client = SlackClient(bot_token, api_base_url=options.api_url)
         self._calls = Calls(self._client, limits or Limits())
         self._sender = Sender(self._calls, StreamText)
         self._askers = Askers(self._calls)
+        self._files = Files(self._calls)
+        self._groups = Groups(self._calls)
         self._guard = LoopGuard()
         self._server: HttpServer | None = None
         self._trouble: SettingsError | None = None
@@ -127,8 +134,9 @@ class SlackAdapter:
             self._options,
             self._threads,
             self._askers,
+            self._files,
         )
-        acceptor = Acceptor(parts, self._guard, self._doubt.set, self._accepted)
+        acceptor = Acceptor(parts, self._guard, self._doubt.set, self._accepted, self._documents)
         accepting = Accepting(acceptor)
         app = make_app(self._client.web, identity, accepting, self._signing_secret)
         for register in self._register:
@@ -179,21 +187,21 @@ class SlackAdapter:
                 await self._client.call("auth.test")
 
     async def post(self, place: Place, reply: Reply, *, key: str, answers: str) -> str:
-        where, rendered = spot(place), render(reply, self._options.look)
+        where, rendered = spot(place), render(reply, self._sender.look(self._options.look))
         since = _since(where, answers)
         with self._guarded():
-            begins = reply.stage is Stage.WAITING and reply.text == reading_documents()
-            stream = begins and self._options.streaming
+            stream = reply.begins_stream and self._options.streaming
             recipient = await self._askers.of(where, answers) if stream else None
             ts = await self._sender.post(
                 where, rendered.first, key=key, answers=since, stream=stream, recipient=recipient
             )
+            await self._join(place, ts, answers)
             if reply.final:
                 await self._show(where, ts, rendered)
             return ts
 
     async def edit(self, place: Place, post_id: str, reply: Reply) -> None:
-        where, rendered = spot(place), render(reply, self._options.look)
+        where, rendered = spot(place), render(reply, self._sender.look(self._options.look))
         with self._guarded():
             if reply.final:
                 await self._show(where, post_id, rendered)
@@ -208,21 +216,36 @@ class SlackAdapter:
     async def find(self, place: Place, key: str, *, answers: str) -> str | None:
         where = spot(place)
         with self._guarded():
-            return await self._sender.find(where, key, answers=_since(where, answers))
+            ts = await self._sender.find(where, key, answers=_since(where, answers))
+        if ts is not None:
+            await self._join(place, ts, answers)
+        return ts
 
     async def fetch(self, place: Place, file: FileReference, *, max_bytes: int) -> bytes:
-        raise NotFoundError(f"The file {file.name!r} cannot be fetched from this chat.")
+        with self._guarded():
+            return await self._files.fetch(place, file, max_bytes=max_bytes)
 
     async def belongs(self, sender: MessageSender, group: str) -> bool:
-        return False
+        return sender.chat == self.name and not sender.external and await self._groups.has(group, sender.user)
 
     async def _show(self, where: Spot, ts: str, rendered: Rendered) -> None:
         await self._sender.show(where, ts, [rendered.first, *rendered.continuation])
+        below = Spot(where.channel, where.thread_ts or ts)
         for attachment in rendered.files:
+            file = File(attachment.name, attachment.data, alt=attachment.alt, comment=attachment.caption)
             try:
-                await self._sender.upload(where, File(attachment.name, attachment.data), since=ts)
+                await self._sender.upload(below, file, since=ts)
             except (InvalidRequestError, RefusedError) as error:
                 logger.warning("a file was not shown: %s", error)
+
+    async def _join(self, place: Place, ts: str, answers: str) -> None:
+        """Take part in the thread that a message begins which nobody asked for: replies there are for the bot."""
+        if answers or place.thread:
+            return
+        try:
+            await self._threads.join(dataclasses.replace(place, thread=ts))
+        except UnavailableError as error:  # the message is shown, and counts more
+            logger.warning("questions below a message will need a mention: %s", error)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

@@ -15,9 +15,9 @@ from adapters.slack import interactions_texts as texts
 from adapters.slack.errors import MissingScopeError, NoStreamsError
 from adapters.slack.interactions_payloads import Where
 from adapters.slack.parts import Parts
-from adapters.slack.text import clean, one_line, shortened
 from bot.errors import BotError
 from bot.messages import Audience, IncomingMessage
+from bot.plain_text import clean, one_line, shortened
 
 logger = logging.getLogger(__name__)
 

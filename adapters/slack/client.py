@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -111,6 +112,7 @@ class SlackClient:
         self._session: aiohttp.ClientSession | None = None
         self._web: AsyncWebClient | None = None
         self._identity: Identity | None = None
+        self._asking = asyncio.Lock()
 
     async def __aenter__(self) -> SlackClient:
         self._session = aiohttp.ClientSession(
@@ -186,11 +188,12 @@ class SlackClient:
 
     async def identity(self) -> Identity:
         """Return who the bot is; asked once. Raises as `call`."""
-        if self._identity is None:
-            reply = await self.call("auth.test")
-            self._identity = Identity(
-                reply.text("team_id"), reply.text("user_id"), reply.text("bot_id"), reply.text("url")
-            )
+        async with self._asking:
+            if self._identity is None:
+                reply = await self.call("auth.test")
+                self._identity = Identity(
+                    reply.text("team_id"), reply.text("user_id"), reply.text("bot_id"), reply.text("url")
+                )
         return self._identity
 
 

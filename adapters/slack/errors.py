@@ -119,6 +119,8 @@ NO_SPACE = "The workspace's space for files is full: delete some, or ask its adm
 MESSAGE_GONE = "The message is gone: somebody deleted it."
 THREAD_GONE = "The thread is gone: somebody deleted the message it began with."
 PERSON_GONE = "Slack knows no such person in this workspace: ask somebody else."
+GROUP_GONE = "Slack knows no such user group in this workspace: check its id, which begins with S."
+NO_GROUPS = "This workspace has no user groups, which need a paid plan: name people or channels instead."
 FILE_GONE = "The file is gone: upload it again."
 TOKEN = "Slack does not accept the bot token: install the app again and set LOCUS_SLACK_BOT_TOKEN."  # noqa: S105
 TOKEN_KIND = "Slack wants a token of another kind: set LOCUS_SLACK_BOT_TOKEN to the one that begins with xoxb-."  # noqa: S105
@@ -161,6 +163,8 @@ _GROUPS: Mapping[Make, str] = {
     _gone(THREAD_GONE): "thread_not_found invalid_thread_ts session_not_found",
     _gone(PERSON_GONE): "user_not_found users_not_found",
     _gone(FILE_GONE): "file_not_found file_deleted",
+    _gone(GROUP_GONE): "no_such_subteam",
+    _refused(NO_GROUPS): "plan_upgrade_required",
     _setting(TOKEN): "invalid_auth not_authed account_inactive token_revoked token_expired",
     _setting(TOKEN_KIND): "not_allowed_token_type",
     _setting(NETWORK): "accesslimited",

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from adapters.slack.client import Identity
+from adapters.slack.events_files import SharedFile, read_files
 from bot.errors import InvalidRequestError
 from bot.texts import malformed_message
 
@@ -38,6 +39,7 @@ class Written:
         channel_type: As Slack names it, or "".
         shared: Whether other organisations read the channel; None where Slack does not say.
         files: True where files came with it.
+        hosted: Those of them that Slack keeps itself.
     """
 
     channel: str
@@ -50,6 +52,7 @@ class Written:
     channel_type: str = ""
     shared: bool | None = None
     files: bool = False
+    hosted: tuple[SharedFile, ...] = ()
 
     @property
     def is_reply(self) -> bool:
@@ -170,6 +173,7 @@ def _written(message: Fields, event: Fields, body: Fields, bot: Identity) -> Wri
         channel_type=_text(event, "channel_type"),
         shared=_shared(body),
         files=bool(message.get("files")),
+        hosted=read_files(message),
     )
 
 

@@ -16,12 +16,11 @@ from adapters.slack.parts import Parts
 from adapters.slack.rendering import Rendered, render, render_sentence
 from adapters.slack.sending_values import Spot
 from adapters.slack.splitting import Part
-from adapters.slack.text import shortened
-from adapters.slack.text_urls import safe_url
+from bot.addresses import safe_url
 from bot.errors import BotError, UnavailableError
 from bot.given import GivenAnswer
-from bot.messages import Sender, digest
-from bot.ports import PUBLIC_SCOPE
+from bot.messages import Audience, Sender, digest
+from bot.plain_text import shortened
 from bot.replies import Reply, Stage
 
 logger = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ class HandOver:
         if await parts.sender.find(thread, told, answers=since) is not None:
             await tell(parts, where, texts.HANDED_OVER_ALREADY)
             return
-        payload = render_sentence(texts.HANDED_OVER, parts.options.look)
+        payload = render_sentence(texts.HANDED_OVER, parts.look)
         await parts.sender.post(thread, payload, key=told, answers=since)
 
     async def _post(
@@ -85,16 +84,17 @@ class HandOver:
 
 
 def rendered_for_person(parts: Parts, given: GivenAnswer, by: Sender, address: str) -> Rendered:
-    """Return what is passed on: all of a public answer, of others only the way to it.
+    """Return what is passed on: all of an answer that rests on public documents alone, of others only the way to it.
 
     Args:
         parts: Of the adapter.
         given: The answer.
-        by: Who asks for a person; their own question is theirs to pass on, whatever it was answered from.
+        by: Who asks for a person; their own question is theirs to pass on, whatever it was answered from. Somebody
+            else's goes along, and its answer, from a public channel only.
         address: Of the answer in Slack.
     """
-    public = set(given.scopes) <= {PUBLIC_SCOPE}
     own = given.person_id == by.person_id
+    public = given.public and (own or given.place.audience is Audience.PUBLIC)
     text = texts.handed_over(
         by.name,
         question=given.question if public or own else "",
@@ -102,7 +102,7 @@ def rendered_for_person(parts: Parts, given: GivenAnswer, by: Sender, address: s
         answered=given.answer.answered,
     )
     citations = given.answer.citations if public else ()
-    rendered = render(Reply(Stage.FINAL, text, citations=citations, answered=given.answer.answered), parts.options.look)
+    rendered = render(Reply(Stage.FINAL, text, citations=citations, answered=given.answer.answered), parts.look)
     url = safe_url(address)
     if url is None:
         return rendered

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 async def tell(parts: Parts, where: Where, sentence: str) -> None:
     """Show a sentence to one person only; losing it is worth no error, since nothing hangs on it."""
-    payload = render_sentence(sentence, parts.options.look)
+    payload = render_sentence(sentence, parts.look)
     try:
         if where.channel:
             try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from adapters.slack.markup import (
+from adapters.slack.text import escape, fenced_code, guarded_lines, harmless, inline_code
+from bot.markup.elements import (
     Element,
     Fence,
     Heading,
@@ -16,8 +17,7 @@ from adapters.slack.markup import (
     Run,
     Table,
 )
-from adapters.slack.markup_tables import as_columns, as_entries, in_bold
-from adapters.slack.text import escape, fenced_code, guarded_lines, harmless, inline_code
+from bot.markup.tables import as_columns, as_entries, in_bold
 
 Way = Literal["mrkdwn", "markdown"]
 

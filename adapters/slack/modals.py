@@ -11,11 +11,12 @@ from pydantic import JsonValue
 from adapters.slack import interactions_texts as texts
 from adapters.slack.blocks import Block, json_length, section, small_print
 from adapters.slack.interactions_payloads import Where
-from adapters.slack.markup import Element, Line, Paragraph, Quotation, Run, settled
 from adapters.slack.rendering_sources import source_line
 from adapters.slack.splitting import parts_of
-from adapters.slack.text import clean, one_line, sentence, shortened
+from adapters.slack.text import sentence
 from bot.evidence import CitedPassage
+from bot.markup.elements import Element, Line, Paragraph, Quotation, Run, settled
+from bot.plain_text import clean, one_line, shortened
 
 View = dict[str, JsonValue]
 Name = Literal["locus_comment", "locus_passages", "locus_ask_about"]

@@ -25,7 +25,6 @@ class Options:
         streaming: Whether answers are streamed where the workspace allows it.
         native_markdown: Whether messages use `markdown` blocks.
         steward: Id of the channel or person that questions are handed to, or "" for nobody.
-        teachers: Ids of people and user groups who may teach files; none means everybody in the channel.
         ping_s: Seconds between two signs of life of a connection; after four without an answer it counts as dead.
     """
 
@@ -38,7 +37,6 @@ class Options:
     streaming: bool = True
     native_markdown: bool = True
     steward: str = ""
-    teachers: frozenset[str] = frozenset()
     ping_s: float = PING_S
 
     @property

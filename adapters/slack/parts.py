@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from adapters.slack.askers import Askers
 from adapters.slack.client import Identity
+from adapters.slack.files import Files
 from adapters.slack.options import Options
 from adapters.slack.people import People
 from adapters.slack.places import Places
+from adapters.slack.rendering import Look
 from adapters.slack.sending import Sender
 from adapters.slack.sending_calls import Calls
-from adapters.slack.threads import Threads
 from bot.chat import Reception
+from bot.threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Parts:
         options: What the lab has chosen.
         threads: Where the bot takes part.
         askers: To be told who asked where the question is no message of that person, so that its answer is streamed.
+        files: Tells of files that came with messages.
     """
 
     reception: Reception
@@ -40,3 +43,9 @@ class Parts:
     options: Options
     threads: Threads
     askers: Askers
+    files: Files
+
+    @property
+    def look(self) -> Look:
+        """How messages are to look now."""
+        return self.sender.look(self.options.look)

@@ -29,7 +29,7 @@ async def run_privately(parts: Parts, where: Where, command: str) -> None:
     reply = await parts.reception.command(await parts.places.place(spot.channel, "", channel_type="im"), by, command)
     if reply is None:
         return
-    rendered = render(reply, parts.options.look)
+    rendered = render(reply, parts.look)
     key = digest("private reply", command, where.user, where.trigger_id)
     since = f"{time.time() - _CLOCKS_S:.6f}"
     ts = await parts.sender.post(spot, rendered.first, key=key, answers=since)

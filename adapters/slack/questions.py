@@ -46,7 +46,7 @@ async def ask(parts: Parts, where: Where, question: str, *, shown: str) -> None:
     spot = Spot(where.channel, where.thread_ts)
     since = f"{time.time() - _CLOCKS_S:.6f}"
     key = digest("asked", where.user, where.trigger_id)
-    ts = await parts.sender.post(spot, render_sentence(shown, parts.options.look), key=key, answers=since)
+    ts = await parts.sender.post(spot, render_sentence(shown, parts.look), key=key, answers=since)
     try:
         place = await parts.places.place(where.channel, where.thread_ts or ts)
         parts.askers.note(where.channel, ts, Recipient(by.workspace, by.user))

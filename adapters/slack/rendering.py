@@ -11,15 +11,18 @@ from pydantic import JsonValue
 
 from adapters.slack import rendering_texts as texts
 from adapters.slack.blocks import MAX_SECTION, Action, Block, button, buttons, native, section, small_print, thumbs
-from adapters.slack.markup_parsing import MAX_READ, Links, parse
 from adapters.slack.markup_writing import write_code
 from adapters.slack.rendering_files import safe_attachment, whole_answer
+from adapters.slack.rendering_sections import section_parts
 from adapters.slack.rendering_sources import source_parts
 from adapters.slack.splitting import Part, parts_of
-from adapters.slack.text import clean, one_line, sentence, shortened
+from adapters.slack.text import sentence
+from bot.markup.parsing import MAX_READ, Links, parse
+from bot.plain_text import clean, one_line, shortened
 from bot.replies import Attachment, Reply
 
 MAX_MESSAGES = 5  # of one answer; what does not fit comes as a file
+MAX_LISTS = 10  # the same of a reply with lists, which people subscribe to and the core bounds
 MAX_TEXT = 4000  # characters; Slack's limit for `text` of chat.update
 
 _MAX_PAGE = 7600  # characters of the parts of one message as JSON; leaves room for note, reference and buttons
@@ -116,13 +119,15 @@ def render(reply: Reply, look: Look) -> Rendered:
     if not reply.final:
         return Rendered(_draft(reply, body, look))
     files = tuple(safe_attachment(attachment) for attachment in reply.attachments)
+    body += [_Shown(part) for part in section_parts(reply.sections)]
     sources = [_Shown(part, small=True) for part in source_parts(reply.citations, answered=reply.answered)]
     below = [_Shown(Part(line, line), small=True) for line in _small_print(reply)]
     pages = _pages([*body, *sources], look)
-    if len(pages) > MAX_MESSAGES or len(reply.text) > MAX_READ:
+    most = MAX_LISTS if reply.sections else MAX_MESSAGES
+    if len(pages) > most or len(reply.text) > MAX_READ:
         file = whole_answer(reply, {attachment.name for attachment in files})
         files = (file, *files)
-        kept = [shown for page in _pages(body, look)[: MAX_MESSAGES - 1] for shown in page]
+        kept = [shown for page in _pages(body, look)[: most - 1] for shown in page]
         pages = _pages([*kept, _plain(texts.rest_in_file(file.name)), *sources], look)
     *pages, last = pages or [[_plain("…")] if not below else []]
     messages = [_message(page, look) for page in pages] + [_message([*last, *below], look, _final_buttons(reply, look))]

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from adapters.slack.markup_writing import Way, write_code, write_link
 from adapters.slack.rendering_texts import CLOSEST, SOURCES, more_sources
 from adapters.slack.splitting import MAX_PART, Part
-from adapters.slack.text import escape, harmless, one_line, shortened
-from adapters.slack.text_urls import safe_url
+from adapters.slack.text import escape, harmless
+from bot.addresses import safe_url
 from bot.evidence import Citation
+from bot.plain_text import one_line, shortened
 
 MAX_TITLE = 150  # characters
 MAX_SOURCES = 6000  # characters of all of them together, as written

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from adapters.slack.text import clean, escape, guarded_lines, harmless
+from adapters.slack.text import escape, guarded_lines, harmless
+from bot.plain_text import clean
 
 _MAX_WORD = 1000  # characters that are held back for the end of their word; a longer one is shown in pieces
 _TOKEN = re.compile(r"\s+|\S+")

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from adapters.slack.errors import ContentError, MissingScopeError, NoStreamsError, OutcomeUnknownError, StreamOpenError
+from adapters.slack.looks import Looks
+from adapters.slack.rendering import Look
 from adapters.slack.sending_calls import Calls
 from adapters.slack.sending_delivery import Delivery
 from adapters.slack.sending_finding import Finder
@@ -37,9 +39,14 @@ class Sender:
         self._calls = calls
         self._streams = Streams(calls, escape)
         self._finder = Finder(calls)
-        self._delivery = Delivery(calls, self._finder)
+        self._looks = Looks(lambda: calls.limits.now())
+        self._delivery = Delivery(calls, self._finder, self._looks)
         self._messages = Messages()
         self._no_status_until = float("-inf")
+
+    def look(self, chosen: Look) -> Look:
+        """Return how messages are to look, since the workspace may have refused how the lab wants them to."""
+        return self._looks.now(chosen)
 
     async def post(
         self,
@@ -108,7 +115,8 @@ class Sender:
         Args:
             spot: Where the message stands.
             ts: Its time stamp.
-            payloads: What: the first in the message itself, the others behind it in the thread.
+            payloads: What: the first in the message itself, the others behind it in the thread, which it begins where
+                it stands in none.
 
         Raises:
             NotFoundError: If the message is gone.
@@ -157,13 +165,16 @@ class Sender:
         """
         if await self._finder.has_file(spot, file, since=since):
             return
-        place = await self._calls.make("files.getUploadURLExternal", filename=file.name, length=len(file.data))
+        place = await self._calls.make(
+            "files.getUploadURLExternal", filename=file.name, length=len(file.data), alt_txt=file.alt or None
+        )
         await self._calls.client.upload(place.text("upload_url"), file.data)
         await self._calls.make(
             "files.completeUploadExternal",
             files=[{"id": place.text("file_id"), "title": file.title or file.name}],
             channel_id=spot.channel,
             thread_ts=spot.thread_ts or None,
+            initial_comment=file.comment or None,
         )
 
     async def status(self, spot: Spot, sentence: str, loading: Sequence[str] = ()) -> bool:
@@ -231,6 +242,7 @@ class Sender:
                 "chat.update", message=message.ts, channel=message.spot.channel, ts=message.ts, **arguments
             )
         except ContentError:
+            self._looks.refused(arguments)
             message.simple = True
             message.digest = known
             return Shown.LEFT_OUT
@@ -269,13 +281,13 @@ class Sender:
                 logger.info("a part of an answer was deleted and is posted again")
             else:
                 return Part(part.ts, now)
-        ts, found = await self._delivery.post(message.spot, payload, key, since=message.ts, part_of=message.ts)
+        ts, found = await self._delivery.post(message.below, payload, key, since=message.ts, part_of=message.ts)
         if found:
             await self._delivery.edit(message.spot, ts, payload)
         return Part(ts, now)
 
     async def _known_parts(self, message: Message) -> dict[str, Part]:
         if message.parts is None:
-            found = await self._finder.parts_of(message.spot, message.ts)
+            found = await self._finder.parts_of(message.below, message.ts)
             message.parts = {key: Part(ts) for key, ts in found.items()}
         return message.parts

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from adapters.slack.client import SlackReply
 from adapters.slack.errors import ContentError, OutcomeUnknownError, StreamOpenError
+from adapters.slack.looks import Looks
 from adapters.slack.sending_calls import Calls
 from adapters.slack.sending_finding import Finder
 from adapters.slack.sending_values import Payload, Spot, metadata, ways
@@ -23,9 +24,11 @@ class Delivery:
     Args:
         calls: Makes the calls.
         finder: Looks for what was posted.
+        looks: Told what Slack refuses.
     """
 
-    def __init__(self, calls: Calls, finder: Finder) -> None:
+    def __init__(self, calls: Calls, finder: Finder, looks: Looks) -> None:
+        self._looks = looks
         self._calls = calls
         self._finder = finder
 
@@ -76,4 +79,5 @@ class Delivery:
                     "Slack does not take a message as it is, a simpler one follows", extra={"method": method}
                 )
                 refused = error
+                self._looks.refused(content)
         raise refused or ContentError("There is nothing to show.")

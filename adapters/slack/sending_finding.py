@@ -78,8 +78,9 @@ class Finder:
     async def _own(self, spot: Spot, since: str) -> AsyncIterator[Message]:
         """Yield the bot's messages at `since` and after it."""
         identity = await self._calls.client.identity()
-        arguments: dict[str, JsonValue] = {"channel": spot.channel, "oldest": since, "inclusive": True, "limit": PAGE}
-        arguments["include_all_metadata"] = True
+        arguments: dict[str, JsonValue] = {"channel": spot.channel, "limit": PAGE, "include_all_metadata": True}
+        if float(since or 0) > 0:  # else the newest come first: with a beginning Slack pages forward from there
+            arguments |= {"oldest": since, "inclusive": True}
         if spot.thread_ts:
             arguments["ts"] = spot.thread_ts
         method = "conversations.replies" if spot.thread_ts else "conversations.history"

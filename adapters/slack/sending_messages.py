@@ -50,6 +50,11 @@ class Message:
     simple: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    @property
+    def below(self) -> Spot:
+        """Where further messages of the same go: its thread, which it begins itself where it stands in none."""
+        return Spot(self.spot.channel, self.spot.thread_ts or self.ts)
+
 
 class Messages:
     """The messages of this process, the latest used last."""

@@ -106,11 +106,15 @@ class File:
         name: With its ending.
         data: Its content.
         title: Shown above it, or "" for the name.
+        alt: What a picture shows, for those who cannot see it; at most 1,000 characters.
+        comment: Mrkdwn that stands beside it, or "".
     """
 
     name: str
     data: bytes
     title: str = ""
+    alt: str = ""
+    comment: str = ""
 
 
 def metadata(key: str, *, part_of: str = "") -> dict[str, JsonValue]:

@@ -20,8 +20,8 @@ from adapters.slack.interactions_telling import person_of
 from adapters.slack.modals import MAX_QUESTION, QUESTION_INPUT, ask_view
 from adapters.slack.parts import Parts
 from adapters.slack.questions import ask, check_channel
-from adapters.slack.text import one_line
 from adapters.slack.text_incoming import read_text
+from bot.plain_text import one_line
 
 CALLBACK: Final = "ask_about"
 

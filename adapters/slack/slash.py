@@ -68,12 +68,12 @@ async def typed(parts: Parts, where: Where, body: Payload) -> None:
         if reply is not None:
             if command.name == "help":
                 reply = replace(reply, text=f"{reply.text}\n\n{texts.SLASH_HELP}")
-            await _respond(parts, where, address, render(reply, parts.options.look).first, reply.text)
+            await _respond(parts, where, address, render(reply, parts.look).first, reply.text)
 
 
 async def respond(parts: Parts, where: Where, address: str, sentence: str) -> None:
     """Say something to the person who typed a command, also where the bot is no member."""
-    await _respond(parts, where, address, render_sentence(sentence, parts.options.look), sentence)
+    await _respond(parts, where, address, render_sentence(sentence, parts.look), sentence)
 
 
 async def _respond(parts: Parts, where: Where, address: str, message: SlackMessage, sentence: str) -> None:

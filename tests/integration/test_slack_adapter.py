@@ -13,13 +13,13 @@ from pydantic import SecretStr
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.options import Options
 from adapters.slack.parts import Parts
-from adapters.slack.threads import RecentThreads
 from bot.errors import RefusedError, SettingsError
 from bot.health import State
 from bot.messages import IncomingMessage, Place
 from bot.replies import Attachment, Reply, Stage
 from bot.store.client import Store
 from bot.texts import reading_documents
+from bot.threads import RecentThreads
 from tests.fakes import HeldAnswerer
 from tests.integration.test_service import MortalStore
 from tests.redis_servers import RedisServer
@@ -650,9 +650,55 @@ async def test_an_answer_is_streamed_to_who_asked_by_any_process(slack: LocalSla
     asked = slack.mention(C1, "U2", "What is BXD?")
     async with make_adapter(slack) as other:
         place = Place("slack", "T1", C1, asked.ts)
-        await other.post(place, Reply(Stage.WAITING, reading_documents()), key="k", answers=asked.ts)
+        await other.post(
+            place, Reply(Stage.WAITING, reading_documents(), begins_stream=True), key="k", answers=asked.ts
+        )
 
         assert ["U2"] == [call.arguments["recipient_user_id"] for call in slack.calls("chat.startStream")]
+
+
+async def test_a_sentence_that_is_not_followed_by_an_answer_begins_no_stream(slack: LocalSlack, store: Store) -> None:
+    """Whether a stream begins is said with the reply, not by its words."""
+    place = Place("slack", "T1", C1, slack.mention(C1, "U2", "What is BXD?").ts)
+    async with make_adapter(slack) as adapter:
+        for begins, text in ((False, reading_documents()), (True, reading_documents(4300))):
+            reply = Reply(Stage.WAITING, text, begins_stream=begins)
+            await adapter.post(place, reply, key=text, answers=place.thread)
+
+    assert (1, 1) == (len(slack.calls("chat.postMessage")), len(slack.calls("chat.startStream")))
+
+
+async def test_messages_look_plainer_for_an_hour_where_a_workspace_refuses_newer_blocks(
+    slack: LocalSlack, store: Store
+) -> None:
+    """The first message is shown as text, those after it are taken at once; later the chosen look is tried again."""
+    place = Place("slack", "T1", C1, slack.mention(C1, "U2", "What is BXD?").ts)
+    reply = Reply(Stage.FINAL, "A *family* of mice.", handle="h" * 22)
+    slack.faults.add("chat.postMessage", Fault(error="invalid_blocks"))
+    async with make_adapter(slack) as adapter:
+        for number in range(2):
+            await adapter.post(place, reply, key=f"k{number}", answers=place.thread)
+        slack.clock.advance(3700.0)
+        await adapter.post(place, reply, key="k3", answers=place.thread)
+
+    posted = slack.calls("chat.postMessage")
+    kinds = [{block["type"] for block in call.arguments.get("blocks") or ()} for call in posted]
+    assert ["invalid_blocks", "ok", "ok", "ok"] == [call.outcome for call in posted]
+    assert [{"markdown", "context_actions", "actions"}, set(), {"section", "actions"}, kinds[0]] == kinds
+
+
+@pytest.mark.parametrize(
+    ("documents", "sentence"), [(4300, "is reading 4,300 documents …"), (0, "is reading the documents …")]
+)
+async def test_the_status_says_how_many_documents_are_read(
+    slack: LocalSlack, store: Store, documents: int, sentence: str
+) -> None:
+    """As soon as a question is accepted, below its thread."""
+    async with serving(slack, store, documents=documents) as one:
+        asked = slack.mention(C1, "U2", "What is BXD?")
+        await one.answered(C1, asked.ts)
+
+    assert sentence in [text for _, _, text in slack.agent.statuses]
 
 
 async def test_a_slack_that_is_away_for_a_while_is_reported_and_comes_back(slack: LocalSlack, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.errors import UnavailableError
+from bot.messages import Audience
 from bot.store.client import Store
 from tests.hostile_texts import BUILDING_BLOCKS
 from tests.slack_adapter import DEADLINE_S, bot_lines
@@ -304,6 +306,33 @@ async def test_what_only_a_channel_may_see_is_handed_over_as_a_link(one: Office)
     (line,) = [line for line in one.slack.transcript("CSTEW") if line.author == "locus"]
     assert [False] * 3 == [word in line.text for word in ("secret", "About:", "A document")]
     assert ["Open the conversation"] == [link.label for link in line.links]
+
+
+async def test_what_rests_on_public_documents_is_handed_over_in_full(one: Office) -> None:
+    """That the channel has documents of its own, which were searched too, keeps nothing back."""
+    answer, handle = await one.ask("unknown strain")
+    own = f"channel-{(await one.given(handle)).place.channel_id}"
+    await one.change(handle, scopes=("public", own), rests_on=("public",))
+    one.slack.press(answer, "U2", "locus_hand_over")
+    await one.idle()
+
+    (line,) = [line for line in one.slack.transcript("CSTEW") if line.author == "locus"]
+    assert [True] * 3 == [word in line.text for word in ("unknown strain", "About:", "A document")]
+
+
+@pytest.mark.parametrize(("user", "shown"), [("U1", True), ("U2", False)])
+async def test_what_was_asked_in_private_is_passed_on_in_full_by_who_asked_only(
+    one: Office, user: str, shown: bool
+) -> None:
+    """Somebody else of a private channel gives the steward the way there, and no words of it."""
+    answer, handle = await one.ask("unknown strain")
+    place = dataclasses.replace((await one.given(handle)).place, audience=Audience.PRIVATE)
+    await one.change(handle, place=place, rests_on=("public",))
+    one.slack.press(answer, user, "locus_hand_over")
+    await one.idle()
+
+    (line,) = [line for line in one.slack.transcript("CSTEW") if line.author == "locus"]
+    assert [shown] * 3 == [word in line.text for word in ("unknown strain", "About:", "A document")]
 
 
 async def test_ones_own_question_goes_along_without_its_answer(one: Office) -> None:

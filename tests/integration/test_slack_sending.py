@@ -235,6 +235,14 @@ async def test_blocks_that_slack_does_not_take_become_text(sending: Sender, slac
     assert ["A QTL is a locus.", "And more."] == texts(slack, spot)
 
 
+async def test_who_the_bot_is_is_asked_once(slack: LocalSlack) -> None:
+    """Also where many want to know at the same time."""
+    async with SlackClient(SecretStr(BOT_TOKEN), api_base_url=slack.api_base_url) as client:
+        known = await asyncio.gather(*(client.identity() for _ in range(5)))
+
+    assert (1, 1) == (len(set(known)), len(slack.calls("auth.test")))
+
+
 async def test_a_refused_message_that_is_long_arrives_in_full(sending: Sender, slack: LocalSlack, spot: Spot) -> None:
     """Text of an edit is limited to 4,000 characters, Markdown to 12,000."""
     long = "A QTL is a locus. " * 500

@@ -307,3 +307,17 @@ async def test_a_process_of_its_own_is_driven_over_http() -> None:
     assert ["@locus hello", "here"] == [line["text"] for line in seen]
     assert ["internal_error", "ok"] == [call["outcome"] for call in calls]
     assert {"message", "app_mention"} == {event["type"] for event in events}
+
+
+async def test_events_arrive_twice_and_overtaken_where_a_test_wants_that(slack: LocalSlack) -> None:
+    """Each is delivered once more though it was acknowledged, and those that are held back come after later ones."""
+    app, events = make_app(slack.api_base_url)
+    disorder = slack.deliveries.disorder
+    disorder.twice, disorder.twice_within_s, disorder.held, disorder.held_s = 1.0, 0.01, 1.0, 10.0
+    async with connected(app):
+        slack.say("C1", "U1", "first")  # held back, and longer than the test lasts by all likelihood
+        disorder.held = 0.0
+        slack.say("C1", "U1", "second")
+        await slack.until(lambda: len(events) >= 2)
+
+    assert ["second"] * 2 == [event["text"] for event in events[:2]]

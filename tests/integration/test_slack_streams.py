@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +13,7 @@ from adapters.slack.limits import RATES
 from adapters.slack.sending import Sender
 from adapters.slack.sending_values import Recipient, Shown, Spot
 from adapters.slack.streams import MOST_OPEN
-from bot.errors import NotFoundError, RefusedError
+from bot.errors import NotFoundError, RefusedError, UnavailableError
 from tests.slack_sending import ADA, GENERAL, Fast, Text, section, sender, texts, thread_of
 from tests.slack_server import Clock, Fault, LocalSlack, Message, RateLimits
 
@@ -428,10 +429,17 @@ async def test_fifty_answers_at_once_survive_a_slack_that_limits_more() -> None:
 
 
 async def patient(sending: Sender, slack: LocalSlack, number: int) -> str:
-    """Answer with a single draft and try as long as the core would."""
-    spot = thread_of(slack.mention(GENERAL, "U1", f"question {number}"))
-    ts = await sending.post(spot, Text("One moment"), key=f"k{number}", answers=spot.thread_ts)
-    await sending.draft(spot, ts, Text("half"), "half")
-    final = f"answer {number}"
-    await sending.show(spot, ts, [Text(final)])
+    """Answer with a single draft and try as long as the core would: where a turn comes too late, once more."""
+    spot, key, final = thread_of(slack.mention(GENERAL, "U1", f"question {number}")), f"k{number}", f"answer {number}"
+    ts: str | None = None
+    for attempt in itertools.count():
+        try:
+            if ts is None and attempt:
+                ts = await sending.find(spot, key, answers=spot.thread_ts)
+            ts = ts or await sending.post(spot, Text("One moment"), key=key, answers=spot.thread_ts)
+            await sending.draft(spot, ts, Text("half"), "half")
+            await sending.show(spot, ts, [Text(final)])
+            break
+        except UnavailableError:
+            continue
     return final

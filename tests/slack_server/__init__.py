@@ -22,6 +22,7 @@ It enforces what Slack enforces and records what people would see. Inside a test
 - **What was called**: `slack.calls(method)`, `slack.rates.limited` (429s by method), `slack.rates.accepted`.
 - **Deliveries**: `slack.deliveries.sent`, `.of_type(...)`, `.settled()`, `.resend(...)`, `.copies`; connections:
   `slack.sockets` with `disconnect(reason)`, `abort()`, `disabled`, `answers_pings`; over HTTP: `slack.use_http(url)`.
+  `slack.deliveries.disorder` lets events arrive twice or overtaken.
 - **Trouble**: `slack.faults.add(method, Fault(...))`, `.always`, `.by_chance`, `.clear`; `slack.policies` for what the
   workspace allows.
 - **Time**: `Timing` sets acknowledgement and retries in real seconds; `Clock(speed=...)` is the time of limits and

@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--acknowledge-within", type=float, default=3.0, help="seconds")
     parser.add_argument("--retry-after", default="0,60,300", help="seconds before each further attempt")
     parser.add_argument("--keep-versions", type=int, default=3, help="of each message")
+    parser.add_argument("--seed", type=int, default=1, help="of what comes by chance")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted test closes standard input when it has cleaned up
     manifest = json.loads(options.manifest.read_text()) if options.manifest else None
@@ -52,6 +53,7 @@ def main() -> None:
             limits=RateLimits(options.allowance),
             clock=Clock(options.speed),
             policies=Policies(keep_versions=options.keep_versions),
+            seed=options.seed,
         )
         await serve(slack, options.port)
 

@@ -95,6 +95,7 @@ class Bench:
         limits: How many calls are borne.
         clock: Its time.
         policies: What the workspace allows.
+        seed: Of what comes by chance.
     """
 
     def __init__(
@@ -105,15 +106,16 @@ class Bench:
         limits: RateLimits | None = None,
         clock: Clock | None = None,
         policies: Policies | None = None,
+        seed: int = 1,
     ) -> None:
         self.manifest = MANIFEST if manifest is None else manifest
         self.grants = Grants.of(self.manifest)
         self.clock = clock or Clock()
         self.world = World(self.clock)
         self.rates = Rates(self.clock, limits or RateLimits())
-        self.faults = Faults()
+        self.faults = Faults(seed)
         self.policies = policies or Policies()
-        self.deliveries = Deliveries(timing or Timing(), self.clock, self.changed)
+        self.deliveries = Deliveries(timing or Timing(), self.clock, self.changed, seed=seed)
         self.sockets = Sockets(self.world.app_id)
         self.deliveries.transport = self.sockets
         self.reader = Reader(self.world)

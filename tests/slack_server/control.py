@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -110,9 +111,10 @@ class ControlledSlack(LocalSlack):
             self.sockets.disabled = body["do"] == "disable"
 
     def _configure(self, body: Json) -> None:
-        """Set fields of timing, limits and policies; "advance_s" lets the clock jump, "copies" is of deliveries."""
+        """Set fields of the parts; "advance_s" lets the clock jump, "copies" is of deliveries."""
         for part, values in (
             (self.deliveries.timing, body.get("timing", {})),
+            (self.deliveries.disorder, body.get("disorder", {})),
             (self.rates.limits, body.get("limits", {})),
             (self.policies, body.get("policies", {})),
         ):
@@ -129,6 +131,8 @@ class ControlledSlack(LocalSlack):
         return _json(
             {
                 "now": self.clock.now(),
+                "monotonic": time.monotonic(),
+                "speed": self.clock.speed,
                 "connections": self.sockets.connections,
                 "connections_opened": self.sockets.opened,
                 "deliveries": {
@@ -157,8 +161,9 @@ class ControlledSlack(LocalSlack):
         return _json([{**dataclasses.asdict(message), "seen": self.look(message).text} for message in found])
 
     async def _show_deliveries(self, request: web.Request) -> web.Response:
-        """All deliveries from number `since` on."""
-        since = int(request.query.get("since", 0))
+        """All deliveries from number `since` on; `by=people` leaves out the events of what bots have written."""
+        since, by = int(request.query.get("since", 0)), request.query.get("by", "")
+        found = [one for one in self.deliveries.sent[since:] if by != "people" or not _is_of_bot(one)]
         return _json(
             [
                 {
@@ -169,7 +174,7 @@ class ControlledSlack(LocalSlack):
                     "status": delivery.status,
                     "response": delivery.response,
                 }
-                for delivery in self.deliveries.sent[since:]
+                for delivery in found
             ]
         )
 
@@ -179,6 +184,11 @@ class ControlledSlack(LocalSlack):
     async def _show_transcript(self, request: web.Request) -> web.Response:
         query = request.query
         return _json(self.transcript(query["channel"], query.get("thread", ""), viewer=query.get("viewer", "")))
+
+
+def _is_of_bot(delivery: Delivery) -> bool:
+    event = delivery.payload.get("event", {})
+    return any(part.get("bot_id") for part in (event, event.get("message", {}), event.get("previous_message", {})))
 
 
 def _json(value: object) -> web.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -25,6 +26,23 @@ class Timing:
 
     acknowledge_within_s: float = 3.0
     retry_after_s: tuple[float, ...] = (0.0, 60.0, 300.0)
+
+
+@dataclass
+class Disorder:
+    """How often events arrive as Slack does not promise that they do not; shares are 0 to 1, times real seconds.
+
+    Attributes:
+        twice: Share of events that are delivered again though they were acknowledged.
+        twice_within_s: Longest time before that second delivery.
+        held: Share of events whose first delivery is held back, so that later ones overtake them.
+        held_s: Longest time one is held back.
+    """
+
+    twice: float = 0.0
+    twice_within_s: float = 3.0
+    held: float = 0.0
+    held_s: float = 0.5
 
 
 @dataclass
@@ -119,16 +137,20 @@ class Deliveries:
         timing: See there.
         clock: Of the server.
         changed: Called when something has happened.
+        seed: Of what comes by chance.
 
     Attributes:
         sent: All deliveries, oldest first.
         transport: Socket Mode or HTTP; set by the server.
         on_acknowledged: Called with a delivery that was acknowledged in time, for the first time.
+        disorder: See there; none unless a test sets it.
         copies: How many deliveries of the same event are begun at once, each acknowledged for itself; 1 is normal.
     """
 
-    def __init__(self, timing: Timing, clock: Clock, changed: Callable[[], None]) -> None:
+    def __init__(self, timing: Timing, clock: Clock, changed: Callable[[], None], *, seed: int = 1) -> None:
         self.timing = timing
+        self.disorder = Disorder()
+        self._random = random.Random(seed)
         self.sent: list[Delivery] = []
         self.transport: Transport | None = None
         self.on_acknowledged: Callable[[Delivery], None] | None = None
@@ -141,15 +163,23 @@ class Deliveries:
         """Begin a delivery."""
         delivery = Delivery(kind, payload)
         self.sent.append(delivery)
-        for _ in range(self.copies if kind == "events_api" else 1):
-            task = asyncio.get_running_loop().create_task(self._deliver(delivery))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if kind != "events_api":
+            self._begin(delivery)
+            return delivery
+        disorder, chance = self.disorder, self._random
+        held_s = chance.uniform(0, disorder.held_s) if chance.random() < disorder.held else 0.0
+        for _ in range(self.copies):
+            self._begin(delivery, held_s)
+        if chance.random() < disorder.twice:
+            self._begin(delivery, held_s + chance.uniform(0, disorder.twice_within_s))
         return delivery
 
     def resend(self, delivery: Delivery) -> None:
         """Deliver once more what was acknowledged already, as Slack may."""
-        task = asyncio.get_running_loop().create_task(self._deliver(delivery))
+        self._begin(delivery)
+
+    def _begin(self, delivery: Delivery, after_s: float = 0.0) -> None:
+        task = asyncio.get_running_loop().create_task(self._deliver(delivery, after_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -175,8 +205,10 @@ class Deliveries:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Delivery, after_s: float) -> None:
         """Try until it is acknowledged; only events are tried again."""
+        if after_s:
+            await asyncio.sleep(after_s)
         pauses = self.timing.retry_after_s if delivery.kind == "events_api" else ()
         reason = ""
         for number in range(len(pauses) + 1):

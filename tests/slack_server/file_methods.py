@@ -15,6 +15,7 @@ from tests.slack_server.values import Json, Message, SlackError, StoredFile
 
 MOST_BYTES = 2**30
 MOST_COMMENT = 4_000
+MOST_ALT = 1_000
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
@@ -24,7 +25,10 @@ def upload_url(call: Call) -> Json:
     length, world = call.number("length", 0), call.bench.world
     if not 0 < length <= MOST_BYTES:
         raise SlackError("file_upload_size_restricted" if length > 0 else "invalid_arguments")
-    file = StoredFile(world.new_id("F"), name, length, world.bot.id, media_type=media_type_of(name))
+    alt = call.text("alt_txt")
+    if len(alt) > MOST_ALT:
+        raise SlackError("alt_txt_too_large")
+    file = StoredFile(world.new_id("F"), name, length, world.bot.id, media_type=media_type_of(name), alt=alt)
     world.files[file.id] = file
     return {"upload_url": f"{call.bench.base_url}/upload/{file.id}", "file_id": file.id}
 
@@ -145,6 +149,10 @@ class FileAddresses:
             end = int(part[2]) + 1 if part[2] else len(file.data)
             return web.Response(status=206, body=file.data[int(part[1]) : end], content_type=file.media_type)
         return web.Response(body=file.data, content_type=file.media_type)
+
+    async def redirect(self, request: web.Request) -> web.Response:
+        """Lead to another address, or round in circles."""
+        raise web.HTTPFound(request.query.get("to") or "/redirect")
 
     async def sign_in(self, _: web.Request) -> web.Response:
         """The page that asks to sign in; its status is 200."""

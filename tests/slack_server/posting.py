@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from tests.slack_server.bench import Bench, Ping
 from tests.slack_server.values import Json, Message, Version
 
@@ -41,7 +43,7 @@ def message_json(bench: Bench, message: Message, *, metadata: bool = False) -> J
     if message.attachments:
         value["attachments"] = message.attachments
     if message.files:
-        value["files"] = [file_json(bench, file_id) for file_id in message.files]
+        value["files"] = [_told_file(bench, file_id) for file_id in message.files]
     if message.reactions:
         value["reactions"] = [
             {"name": name, "users": users, "count": len(users)} for name, users in message.reactions.items()
@@ -68,10 +70,21 @@ def shown_text(message: Message) -> str:
     return message.text or message.markdown
 
 
+def _told_file(bench: Bench, file_id: str) -> Json:
+    """Return the file object of a message: all of it, or only what leads to files.info."""
+    file = bench.world.files[file_id]
+    if file.mode == "tombstone" or file.deleted:
+        return {"id": file_id, "mode": "tombstone"}
+    if not file.told:
+        return {"id": file_id, "mode": "file_access", "file_access": "check_file_info", "created": 0, "timestamp": 0}
+    return file_json(bench, file_id)
+
+
 def file_json(bench: Bench, file_id: str) -> Json:
     """Return the file object of calls and events."""
     file = bench.world.files[file_id]
-    address = f"{bench.base_url}/files/{file.id}/download/{file.name}"
+    address = file.address or f"{bench.base_url}/files/{file.id}/download/{quote(file.name)}"
+    shown_in = {key: bench.world.channels[key] for key in sorted(file.channels)}
     return {
         "id": file.id,
         "created": int(bench.clock.now()),
@@ -81,13 +94,15 @@ def file_json(bench: Bench, file_id: str) -> Json:
         "filetype": file.name.rpartition(".")[2] if "." in file.name else "binary",
         "user": file.user,
         "size": file.size,
-        "mode": "hosted",
-        "is_external": False,
+        "mode": file.mode,
+        "is_external": file.mode == "external",
         "is_public": any(bench.world.channels[key].kind == "public" for key in file.channels),
         "url_private": address,
         "url_private_download": address,
         "permalink": f"https://{bench.world.team.domain}.slack.com/files/{file.user}/{file.id}/{file.name}",
-        "channels": sorted(file.channels),
+        "channels": [key for key, channel in shown_in.items() if channel.kind == "public"],
+        "groups": [key for key, channel in shown_in.items() if channel.kind in ("private", "mpim")],
+        "ims": [key for key, channel in shown_in.items() if channel.kind == "im"],
         "file_access": "visible",
     }
 
@@ -106,7 +121,9 @@ def note_look(bench: Bench, message: Message) -> None:
         unfurled = (message.channel, message.ts, link.url)
         if kind in message.unfurl and unfurled not in bench.unfurls:
             bench.unfurls.append(unfurled)
-    message.versions.append(Version(bench.clock.now(), look.text))
+    actions = tuple(dict.fromkeys(button.action_id for button in look.buttons))
+    streamed = message.stream is not None and not message.edited
+    message.versions.append(Version(bench.clock.now(), look.text, actions, streamed))
     del message.versions[: -bench.policies.keep_versions]
 
 

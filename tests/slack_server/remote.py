@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import aiohttp
 
@@ -74,7 +74,7 @@ class RemoteSlack:
         if self._session is not None:
             await self._session.close()
 
-    async def act(self, name: str, **arguments: object) -> Json:
+    async def act(self, name: str, /, **arguments: object) -> Json:
         """Let a person, an administrator or the world do something: any act of `LocalSlack`, by its name.
 
         Messages are given and returned as `{"channel": ..., "ts": ...}`, views by their ids.
@@ -106,7 +106,7 @@ class RemoteSlack:
         await self._post("sockets", {"do": do, **options})
 
     async def configure(self, **settings: object) -> None:
-        """Set `timing`, `limits`, `policies` (mappings), `copies`, or let the clock jump by `advance_s`."""
+        """Set `timing`, `disorder`, `limits`, `policies` (mappings), `copies`, or let the clock jump by `advance_s`."""
         await self._post("configure", settings)
 
     async def state(self) -> Json:
@@ -119,9 +119,9 @@ class RemoteSlack:
         value: list[Json] = await self._get("messages", by=by, channel=channel)
         return value
 
-    async def deliveries(self, since: int = 0) -> Sequence[Json]:
-        """Return all deliveries from a number on."""
-        value: list[Json] = await self._get("deliveries", since=str(since))
+    async def deliveries(self, since: int = 0, *, by: Literal["", "people"] = "") -> Sequence[Json]:
+        """Return all deliveries from a number on, or those of them that are of what people did."""
+        value: list[Json] = await self._get("deliveries", since=str(since), by=by)
         return value
 
     async def calls(self, method: str = "", outcome: str = "") -> Sequence[Json]:

@@ -39,6 +39,7 @@ class LocalSlack(MessageActs, InteractionActs, WorkspaceActs, Observations):
                 web.post("/upload/{file}", files.upload),
                 web.get("/files/{file}/download/{name}", files.download),
                 web.get("/signin", files.sign_in),
+                web.get("/redirect", files.redirect),
                 *self.extra_routes(),
             ]
         )

@@ -128,10 +128,17 @@ def channel_id_prefix(kind: ChannelKind) -> str:
 
 @dataclass(frozen=True)
 class Version:
-    """How a message looked from `at` (seconds of the server's clock) on."""
+    """How a message looked from `at` (seconds of the server's clock) on.
+
+    Attributes:
+        actions: `action_id` of what could be pressed.
+        streamed: True while it was written piece by piece, and after that until it was changed.
+    """
 
     at: float
     text: str
+    actions: tuple[str, ...] = ()
+    streamed: bool = False
 
 
 @dataclass
@@ -197,7 +204,15 @@ class Message:
 
 @dataclass
 class StoredFile:
-    """A file of a person or of the bot; `data` is None until it was uploaded."""
+    """A file of a person or of the bot.
+
+    Attributes:
+        data: None until it was uploaded.
+        mode: "hosted", "snippet", "external", "tombstone", ...
+        told: False where events hold only its id, as in channels that are shared with others.
+        address: Where it is, if that is not here.
+        alt: What it shows, for those who do not see it.
+    """
 
     id: str
     name: str
@@ -208,6 +223,10 @@ class StoredFile:
     media_type: str = "application/octet-stream"
     channels: set[str] = field(default_factory=set)
     deleted: bool = False
+    mode: str = "hosted"
+    told: bool = True
+    address: str = ""
+    alt: str = ""
 
 
 @dataclass

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from adapters.slack.addressing import Addressee, addressee, mentioned
 from adapters.slack.client import Identity
 from adapters.slack.events import READERS, Deleted, Edited, Revoked, Stopped, Written, read_event
-from adapters.slack.threads import TURNS, TURNS_S, LoopGuard, RecentThreads
 from bot.errors import InvalidRequestError
 from bot.messages import Place
+from bot.threads import TURNS, TURNS_S, LoopGuard, RecentThreads
 
 BOT = Identity("T1", "UBOT", "B1")
 MESSAGE = {"type": "message", "channel": "C1", "user": "U1", "text": "Hi", "ts": "1700000000.000100"}

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.slack.blocks import MAX_BLOCKS, MAX_JSON, MAX_NATIVE, MAX_SECTION, Block
-from adapters.slack.markup import Fence, Paragraph
-from adapters.slack.markup_parsing import Links, parse
 from adapters.slack.rendering import MAX_TEXT, Look, Rendered, SlackMessage, render, render_sentence
-from adapters.slack.rendering_files import safe_name
 from adapters.slack.rendering_sources import source_line
 from adapters.slack.splitting import parts_of
 from adapters.slack.text import sentence
-from adapters.slack.text_urls import safe_url
+from bot.addresses import safe_url
 from bot.evidence import Citation
+from bot.file_names import safe_name
+from bot.markup.elements import Fence, Paragraph
+from bot.markup.parsing import Links, parse
 from bot.replies import Attachment, Reply, Stage
 from tests.hostile_texts import faults_of_markdown, faults_of_mrkdwn, faults_of_text, hostile_texts, is_only_text
 from tests.slack_server.blocks import check_blocks

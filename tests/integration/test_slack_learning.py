@@ -1,0 +1,141 @@
+"""Files taught in Slack, from the upload to the answer: real parsers, index, Redis and service over the local Slack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from adapters.slack.adapter import SlackAdapter
+from adapters.slack.interactions import Interactions
+from adapters.slack.options import Options
+from bot.bootstrap import open_application
+from bot.service import Role, Service
+from bot.settings import Settings
+from bot.store.client import Store
+from bot.store.threads import JoinedThreads
+from tests.slack_adapter import bot_lines
+from tests.slack_sending import Fast
+from tests.slack_server import APP_TOKEN, BOT_TOKEN, Clock, LocalSlack, Message
+
+C1 = "C1"
+DEADLINE_S = 60.0
+ROLES = frozenset({Role.ADAPTER, Role.WORKER})
+QUESTION = "With how much zebrafinch buffer are mice perfused?"
+PROTOCOL = (
+    b"# Perfusion protocol\n\nMice are perfused with 20 ml of chilled zebrafinch buffer. The pump runs at 4 ml/min.\n"
+)
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[LocalSlack]:
+    """A Slack whose minutes last a second, with a user group that ada is in."""
+    async with LocalSlack(clock=Clock(speed=60.0)) as local:
+        local.world.add_user_group("S1", "stewards", ["U1"])
+        yield local
+
+
+@asynccontextmanager
+async def learning(slack: LocalSlack, store: Store, folder: Path, **chosen: object) -> AsyncIterator[Service]:
+    """Run a service that can be taught, for the time of a test."""
+    settings = Settings.model_validate(
+        {"data_dir": folder, "rate_person": 0, "rate_channel": 0, "shutdown_grace_s": 5.0, **chosen}
+    )
+    async with AsyncExitStack() as stack:
+        application = await stack.enter_async_context(open_application(settings))
+        interactions = Interactions()
+        adapter = await stack.enter_async_context(
+            SlackAdapter(
+                SecretStr(BOT_TOKEN),
+                SecretStr(APP_TOKEN),
+                None,
+                Options(api_url=slack.api_base_url, ping_s=0.5, streaming=False),
+                threads=JoinedThreads(store, days=1),
+                register=[interactions.register],
+                limits=Fast(slack.clock).limits(),
+            )
+        )
+        service = Service(settings, application, store, [adapter], ROLES)
+        stop = asyncio.Event()
+        task = asyncio.create_task(service.run(stop))
+        await stack.enter_async_context(interactions)
+        try:
+            await slack.connected(2, DEADLINE_S)
+            yield service
+        finally:
+            stop.set()
+            await task
+
+
+async def answer(slack: LocalSlack, asked: Message) -> str:
+    """Return the next final words of the bot in the thread of a message, after it."""
+
+    def final() -> str | None:
+        lines = [line for line in bot_lines(slack, asked.channel, asked.root) if float(line.ts) > float(asked.ts)]
+        done = [line for line in lines if not line.streaming and "Stop" not in line.button_labels and line.text]
+        return done[0].text if done else None
+
+    found = await slack.until(final, timeout_s=DEADLINE_S)
+    assert found is not None
+    return found
+
+
+async def test_a_file_dropped_with_learn_this_is_found_in_its_channel(
+    slack: LocalSlack, store: Store, tmp_path: Path
+) -> None:
+    """The words of the upload are the command, "keep" in its thread needs no mention, and no other channel sees it."""
+    other = slack.world.add_channel("other", "private", members=["UBOT", "U1", "U2"])
+    async with learning(slack, store, tmp_path):
+        dropped = slack.mention(C1, "U1", "learn this", files=[("Perfusion.md", PROTOCOL)])
+        preview = await answer(slack, dropped)
+        kept = await answer(slack, slack.say(C1, "U1", "keep", thread_ts=dropped.ts))
+        here = await answer(slack, slack.mention(C1, "U2", QUESTION))
+        elsewhere = await answer(slack, slack.mention(other.id, "U1", QUESTION))
+
+    assert "Perfusion protocol" in preview
+    assert kept.startswith("Learnt: ")
+    assert "20 ml of chilled zebrafinch buffer" in here
+    assert "zebrafinch buffer" not in elsewhere.replace(QUESTION, "")
+
+
+async def test_files_are_taught_in_threads_and_directly(slack: LocalSlack, store: Store, tmp_path: Path) -> None:
+    """As a reply in a thread the bot takes part in, and in direct messages."""
+    async with learning(slack, store, tmp_path):
+        root = slack.mention(C1, "U1", "help")
+        await answer(slack, root)
+        reply = slack.say(C1, "U1", "learn this", thread_ts=root.ts, files=[("Perfusion.md", PROTOCOL)])
+        direct = slack.direct_message("U1", "learn this", files=[("Perfusion.md", PROTOCOL)])
+        shown = [await answer(slack, message) for message in (reply, direct)]
+        own = slack.say(direct.channel, "U1", "keep", thread_ts=direct.ts)
+        kept = await answer(slack, own)
+
+    assert [True, True] == ["Perfusion protocol" in text for text in shown]
+    assert kept.startswith("Learnt: ")
+
+
+async def test_who_may_not_teach_is_told_so(slack: LocalSlack, store: Store, tmp_path: Path) -> None:
+    """Whose group is not named; nothing is fetched for them."""
+    async with learning(slack, store, tmp_path, teachers=("slack/T1/S1",)):
+        refused = await answer(slack, slack.mention(C1, "U2", "learn this", files=[("Perfusion.md", PROTOCOL)]))
+        assert [] == slack.calls("files.info")
+        allowed = await answer(slack, slack.mention(C1, "U1", "learn this", files=[("Perfusion.md", PROTOCOL)]))
+
+    assert "LOCUS_TEACHERS" in refused
+    assert "Perfusion protocol" in allowed
+
+
+async def test_the_slash_command_says_how_files_are_taught(slack: LocalSlack, store: Store, tmp_path: Path) -> None:
+    """A command of Slack's takes none."""
+    async with learning(slack, store, tmp_path):
+        slack.slash("/locus", "U1", C1, "learn")
+
+        def told() -> str | None:
+            return next((line.text for line in slack.transcript(C1, viewer="U1") if line.only_for), None)
+
+        sentence = await slack.until(told, timeout_s=DEADLINE_S)
+
+    assert "mentioning me or in a direct message" in str(sentence)
