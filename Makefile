@@ -1,11 +1,12 @@
 # make demo      build the index of the starter documents and open the chat; QUESTION="..." answers one question
 # make test      all tests        make check   format, lint, types, import contracts, tests
-# make bench     what we claim about speed and quality, with the peers in the same run; BENCH=engine or BENCH=core for those
+# make bench     what we claim about speed and quality, with the peers in the same run; BENCH=engine, core or pictures for those
 # make soak      hundreds of questions while processes are killed and Redis is restarted; SEED=2 for another course
+# make soak-slack   the same over a local Slack
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := check
-.PHONY: demo test check format lint types imports bench soak fit clean setup setup-dev
+.PHONY: demo test check format lint types imports bench soak soak-slack fit clean setup setup-dev setup-synapse
 
 # uv: the one on the path, else a local one from PyPI.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -36,11 +37,15 @@ setup: $(UV)
 setup-dev: $(UV)
 	@$(UV) sync --frozen --all-extras --group dev --quiet
 
+# The real homeserver that the tests of Matrix start (AGPL), apart from what Locus itself is made of.
+setup-synapse: $(UV)
+	@UV_PROJECT_ENVIRONMENT=.venv-synapse $(UV) sync --frozen --only-group synapse --quiet
+
 .uv/bin/uv:
 	@echo "uv is not on the path; putting one into .uv/" >&2
 	@$(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 
-test: setup-dev
+test: setup-dev setup-synapse
 	@$(DEV) pytest
 
 format: setup-dev
@@ -66,8 +71,11 @@ SEED ?= 1
 soak: setup-dev
 	@$(DEV) python -m tests.soak --seed $(SEED)
 
+soak-slack: setup-dev
+	@$(DEV) python -m tests.soak --chat slack --duration-s 600 --patience-s 480 --seed $(SEED)
+
 fit: setup-dev
 	@$(DEV) python -m benchmarks ingest fit
 
 clean:
-	rm -rf .venv .uv $(DATA) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-synapse .uv $(DATA) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

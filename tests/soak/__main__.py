@@ -9,14 +9,19 @@ import statistics
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tests.soak.burst import BurstOutcome, run_burst
+from tests.soak.chat import Chat
 from tests.soak.checker import STOP_WORD, Ending, Fault, acknowledged
 from tests.soak.plan import Sizes
 from tests.soak.run import Hardships, Outcome, run_soak
+from tests.soak.scripted_chat import ScriptedSoakChat
+from tests.soak.slack_chat import SlackSoakChat
 from tests.soak.stage import make_index
+
+CHATS: Mapping[str, Callable[[int], Chat]] = {one.name: one for one in (ScriptedSoakChat, SlackSoakChat)}
 
 Row = tuple[str, str]
 
@@ -41,6 +46,7 @@ def soak_rows(outcome: Outcome) -> Iterable[Row]:
     yield "restarts of Redis", f"{outcome.redis_restarts}"
     yield "deliveries of events", f"{deliveries}"
     yield "duplicates dropped", f"{repeated}"
+    yield "given up by the chat", f"{sum(record.given_up for record in events)}"
     yield "final answers", f"{endings[Ending.ANSWER]}"
     yield "stopped, or nothing to stop", f"{endings[Ending.STOPPED]}"
     yield "only stopped another", f"{sum(one.record.event.text == STOP_WORD and not one.visible for one in questions)}"
@@ -56,6 +62,7 @@ def soak_rows(outcome: Outcome) -> Iterable[Row]:
     yield "texts in logs", f"{outcome.texts_in_logs}"
     yield "errors in logs", f"{outcome.errors.total()}"
     yield "replicas that crashed", f"{len(outcome.crashes)}"
+    yield from outcome.particulars
     yield "time to accept p50, p95", f"{_percentiles(accepting_ms, 0)} ms"
     yield "time to final p50, p95", f"{_percentiles(waits, 1)} s"
     yield "wall time", f"{outcome.wall_s:.0f} s"
@@ -85,8 +92,10 @@ def main() -> int:
     index = folder / "data"
     make_index(index)
     failed = False
-    if "soak" in options.parts:
-        outcome = asyncio.run(run_soak(folder / "soak", index, sizes, hardships, seed=options.seed))
+    parts = options.parts or (("soak", "burst") if options.chat == ScriptedSoakChat.name else ("soak",))
+    if "soak" in parts:
+        chat = CHATS[options.chat](options.seed)
+        outcome = asyncio.run(run_soak(folder / "soak", index, chat, sizes, hardships, seed=options.seed))
         _print("soak", soak_rows(outcome))
         _print_list(
             "key kinds",
@@ -100,7 +109,7 @@ def main() -> int:
         _print_list("errors in logs", [f"{count} x {line}" for line, count in outcome.errors.most_common()])
         _print_list("crashes", [f"status {one.status} after {one.at - one.begun:.1f} s" for one in outcome.crashes])
         failed |= outcome.failed
-    if "burst" in options.parts:
+    if "burst" in parts:
         burst = asyncio.run(
             run_burst(folder / "burst", index, questions=1000, users=200, channels=50, seed=options.seed)
         )
@@ -127,7 +136,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--redis-restarts", type=int, default=5)
     parser.add_argument("--patience-s", type=float, default=240.0, help="seconds after the last event")
-    parser.add_argument("--parts", nargs="+", choices=("soak", "burst"), default=("soak", "burst"))
+    parser.add_argument("--chat", choices=CHATS, default=ScriptedSoakChat.name, help="in which people ask")
+    parser.add_argument("--parts", nargs="+", choices=("soak", "burst"), help="the burst is of the scripted chat alone")
     parser.add_argument("--keep", type=Path, help="folder for data and logs, which stays")
     return parser.parse_args()
 

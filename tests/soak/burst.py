@@ -14,6 +14,7 @@ from tests.chat_records import ChatEvent, EventKind, Faults, Snapshot
 from tests.soak.checker import Ending, Question, Violation, acknowledged, check, questions_of
 from tests.soak.plan import question_text
 from tests.soak.replicas import Replicas
+from tests.soak.scripted_chat import ScriptedSoakChat
 from tests.soak.stage import set_stage
 
 SINGLE = 7  # questions asked one after the other before the burst
@@ -95,19 +96,20 @@ async def run_burst(
         seed: Of the chat server's chances.
         settings: Beyond or instead of the default limits.
     """
-    async with set_stage(folder, index, seed, {**DEFAULTS, **(settings or {})}) as stage:
-        await stage.chat.misbehave(Faults(redeliver_s=10.0))
-        replicas = Replicas(1, [stage.chat.url, *PACE], stage.environment, stage.folder)
+    async with set_stage(folder, index, ScriptedSoakChat(seed), {**DEFAULTS, **(settings or {})}) as stage:
+        chat = stage.chat.process
+        await chat.misbehave(Faults(redeliver_s=10.0))
+        replicas = Replicas(1, [*stage.chat.arguments, *PACE], stage.environment, stage.folder)
         async with replicas:
             for number in range(questions, questions + SINGLE):
-                await stage.chat.send(burst_event(number, users, channels))
-                await stage.chat.until(_all_ended, timeout_s=120)
+                await chat.send(burst_event(number, users, channels))
+                await chat.until(_all_ended, timeout_s=120)
             before_mib = replicas.measure()
             for piece in range(PIECES):
                 numbers = range(piece * questions // PIECES, (piece + 1) * questions // PIECES)
-                await stage.chat.send(*(burst_event(number, users, channels) for number in numbers))
+                await chat.send(*(burst_event(number, users, channels) for number in numbers))
                 await asyncio.sleep(1.0 / PIECES)
-            snapshot = await stage.chat.until(_all_ended, timeout_s=600)
+            snapshot = await chat.until(_all_ended, timeout_s=600)
             peak_mib = replicas.measure()
     alone, asked = _split(questions_of(snapshot)[0])
     begun = min(one.record.sent_at for one in asked)

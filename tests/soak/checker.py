@@ -14,11 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.messages import Place, request_id
 from bot.replies import Stage
 from bot.texts import busy_sentence, nothing_to_stop, stopped, too_many_questions
-from tests.chat_adapter import ScriptedChat
-from tests.chat_records import Body, EventKind, EventRecord, Post, Snapshot, Version
+from tests.chat_records import Body, ChatEvent, EventKind, EventRecord, Post, Snapshot, Version
 
 TAG = re.compile(r"\bq\d+v\d+\b")
 STOP_WORD = "stop"  # a message of this text need not be answered: what it stops says so
@@ -90,8 +88,7 @@ class Question:
     @property
     def reference(self) -> str:
         """Handle of the request it makes."""
-        event = self.record.event
-        return request_id(Place(ScriptedChat.name, "", event.channel, event.thread), event.message_id)
+        return self.record.event.reference
 
     @property
     def tags(self) -> list[str]:
@@ -127,7 +124,9 @@ class Question:
     @property
     def ended(self) -> bool:
         """True when nothing more is expected to happen."""
-        return bool(self.record.acknowledged) and (
+        if not self.record.acknowledged:
+            return self.record.given_up
+        return (
             (self.withdrawn and not self.visible)
             or (bool(self.visible) and all(post.body.stage is Stage.FINAL for post in self.visible))
             or (not self.visible and (bool(self.deletions) or self.record.event.text == STOP_WORD))
@@ -158,12 +157,12 @@ def questions_of(snapshot: Snapshot) -> tuple[list[Question], list[Post]]:
         if record.event.kind is EventKind.MESSAGE:
             found[record.event.channel, record.event.message_id] = Question(record)
     for record in snapshot.events:
+        if _stops_all(record.event):
+            for other in found.values():
+                asked = other.record.event
+                if (asked.conversation, asked.user) == (record.event.conversation, record.event.user):
+                    other.stops.append(record)
         if record.event.kind is EventKind.MESSAGE:
-            if record.event.text == STOP_WORD:
-                for other in found.values():
-                    asked = other.record.event
-                    if (asked.conversation, asked.user) == (record.event.conversation, record.event.user):
-                        other.stops.append(record)
             continue
         question = found.get((record.event.channel, record.event.message_id))
         if question is not None:
@@ -178,6 +177,13 @@ def questions_of(snapshot: Snapshot) -> tuple[list[Question], list[Post]]:
         question = found.get((post.channel, post.answers))
         (strays if question is None else question.posts).append(post)
     return list(found.values()), strays
+
+
+def _stops_all(event: ChatEvent) -> bool:
+    """True when a person stops all that they wait for in a conversation."""
+    if event.kind is EventKind.STOP:
+        return not event.message_id
+    return event.kind is EventKind.MESSAGE and event.text == STOP_WORD
 
 
 def check(snapshot: Snapshot) -> list[Violation]:

@@ -1,5 +1,6 @@
-"""One replica of the soak: the real service over the scripted chat; `python -m tests.soak.replica CHAT_URL`.
+"""One replica of the soak: the real service; `python -m tests.soak.replica`.
 
+It is put together as `locus run` does it, or with `--scripted URL` over the scripted chat, which is no chat of a lab.
 Settings come from the environment. It says "ready" when it is about to connect, ends at SIGTERM, and dies when its
 standard input is closed, so that nothing is left running by a harness that was killed.
 """
@@ -13,19 +14,23 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import AsyncExitStack
 
+from adapters.slack.adapter import SlackAdapter
+from adapters.slack.limits import Limits
 from bot.bootstrap import open_application
 from bot.errors import BotError
 from bot.log import set_up_logging
-from bot.service import Service
-from bot.settings import load_settings
+from bot.service import ALL_ROLES, Service
+from bot.serving import open_service
+from bot.settings import Settings, load_settings
 from bot.store.opening import open_store
 from tests.chat_adapter import ScriptedChat
 from tests.soak.paced_answerer import PacedAnswerer
 
 
-async def serve(chat_url: str, shortest_s: float, longest_s: float) -> None:
+async def serve(options: argparse.Namespace) -> None:
     """Run the service until SIGTERM."""
     settings = load_settings()
     set_up_logging(settings.log_level)
@@ -33,13 +38,31 @@ async def serve(chat_url: str, shortest_s: float, longest_s: float) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(settings))
-        application = await stack.enter_async_context(open_application(settings))
-        application._answerer = PacedAnswerer(application._answerer, shortest_s, longest_s)
-        chat = await stack.enter_async_context(ScriptedChat(chat_url))
+        if options.scripted:
+            service = await _scripted(settings, options.scripted, stack)
+        else:
+            service = await stack.enter_async_context(open_service(settings, ALL_ROLES, lambda _: None))
+            _hurry(service, options.slack_speed)
+        application = service._application
+        assert application is not None
+        application._answerer = PacedAnswerer(application._answerer, options.shortest_s, options.longest_s)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        await Service(settings, application, store, [chat]).run(stop)
+        await service.run(stop)
+
+
+async def _scripted(settings: Settings, url: str, stack: AsyncExitStack) -> Service:
+    store = await stack.enter_async_context(open_store(settings))
+    application = await stack.enter_async_context(open_application(settings))
+    return Service(settings, application, store, [await stack.enter_async_context(ScriptedChat(url))])
+
+
+def _hurry(service: Service, speed: float) -> None:
+    """Let Slack's limits pass as fast as they do at the local Slack."""
+    slack = service._adapters.get("slack")
+    if isinstance(slack, SlackAdapter):
+        limits = Limits(clock=lambda: time.monotonic() * speed, sleep=lambda seconds: asyncio.sleep(seconds / speed))
+        slack._calls.limits = limits
 
 
 def _show_references() -> None:
@@ -58,13 +81,14 @@ def _die_with_parent() -> None:
 def main() -> None:
     """Read the options and serve."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak.replica")
-    parser.add_argument("chat_url")
+    parser.add_argument("--scripted", default="", metavar="URL", help="of the scripted chat, instead of real ones")
+    parser.add_argument("--slack-speed", type=float, default=1.0, help="seconds of Slack's limits in a real second")
     parser.add_argument("--shortest-s", type=float, default=0.3)
     parser.add_argument("--longest-s", type=float, default=2.0)
     options = parser.parse_args()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
-        asyncio.run(serve(options.chat_url, options.shortest_s, options.longest_s))
+        asyncio.run(serve(options))
     except BotError as error:
         sys.exit(str(error))
 

@@ -133,6 +133,11 @@ class Replicas:
             replica.process.kill()
         return True
 
+    def kill_all(self, chance: random.Random) -> None:
+        """Kill all that are at work."""
+        while self.kill_one(chance):
+            pass
+
     def measure(self) -> float:
         """Return the largest peak of resident memory of those running, in MiB."""
         for replica in self._running:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import random
 import time
 from collections import Counter
@@ -12,17 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.store.client import Store
-from tests.chat_records import SNAPSHOT, Faults, Snapshot
+from tests.chat_records import SNAPSHOT, Snapshot
+from tests.soak.chat import Chat
 from tests.soak.checker import TAG, Ending, Question, Violation, check, questions_of
 from tests.soak.keys import Leftovers, take_stock
 from tests.soak.plan import Planned, Sizes, make_plan
 from tests.soak.replicas import Exit, Replicas
 from tests.soak.stage import Stage, set_stage
 
-FAULTS = Faults(
-    twice=0.2, twice_within_s=3.0, reordered=0.1, held_s=0.5, lost=0.03, failed=0.02, slow_s=0.02, redeliver_s=2.0
-)
-CHAT_OUTAGES = (Faults(away_s=1.5), Faults(limited_s=1.5))  # added to the faults, one after the other
 REDIS_AWAY_S = (0.3, 3.0)
 POLL_S = 0.5
 SETTLE_S = 3.0  # after the last answer, in which nothing may change
@@ -35,13 +31,15 @@ class Hardships:
     Attributes:
         replicas: Processes that share the work.
         kills: SIGKILLs in all.
+        blackouts: Times all replicas are killed at once, beyond these.
         redis_restarts: Times Redis is stopped and started again.
-        chat_outages: Times the chat refuses everything for a while.
+        chat_outages: Times the chat fails for a while.
         patience_s: Longest time after the last event until everything must have ended.
     """
 
     replicas: int = 3
     kills: int = 100
+    blackouts: int = 3
     redis_restarts: int = 5
     chat_outages: int = 4
     patience_s: float = 240.0
@@ -52,7 +50,7 @@ class Outcome:
     """What a soak has shown.
 
     Attributes:
-        snapshot: The chat server's records.
+        snapshot: The chat's records.
         violations: Broken promises.
         leftovers: Keys in Redis.
         exits: How replicas ended.
@@ -61,6 +59,7 @@ class Outcome:
         texts_in_logs: Lines of logs that hold a question or an answer.
         errors: Lines of logs that are errors, without their times, and how often each was written.
         wall_s: How long it took.
+        particulars: What else has happened in the chat.
     """
 
     snapshot: Snapshot
@@ -72,6 +71,7 @@ class Outcome:
     texts_in_logs: int
     errors: Counter[str]
     wall_s: float
+    particulars: Sequence[tuple[str, str]] = ()
 
     @property
     def questions(self) -> list[Question]:
@@ -98,7 +98,7 @@ class Soak:
         seed: Of all chances but those of timing.
     """
 
-    def __init__(self, stage: Stage, hardships: Hardships, seed: int) -> None:
+    def __init__(self, stage: Stage[Chat], hardships: Hardships, seed: int) -> None:
         self._stage = stage
         self._hardships = hardships
         self._chance = random.Random(seed)
@@ -108,13 +108,15 @@ class Soak:
         """Play the plan and return what it has shown."""
         stage, begun = self._stage, time.monotonic()
         duration_s = plan[-1].at_s
-        replicas = Replicas(self._hardships.replicas, [stage.chat.url], stage.environment, stage.folder)
-        await stage.chat.misbehave(FAULTS)
+        await stage.chat.prepare(plan)
+        replicas = Replicas(self._hardships.replicas, stage.chat.arguments, stage.environment, stage.folder)
+        await stage.chat.misbehave()
         async with replicas:
             await replicas.ready()
             async with asyncio.TaskGroup() as happening:
                 happening.create_task(self._play(plan))
                 happening.create_task(self._kill(replicas, duration_s))
+                happening.create_task(self._black_out(replicas, duration_s))
                 happening.create_task(self._restart_redis(duration_s))
                 happening.create_task(self._fail_chat(duration_s))
             await self._until_ended()
@@ -136,13 +138,14 @@ class Soak:
             sum(bool(TAG.search(line)) for line in lines),
             Counter(line.partition(" ")[2].partition(" [")[0] for line in lines if " ERROR " in line),
             time.monotonic() - begun,
+            await stage.chat.particulars(),
         )
 
     async def _play(self, plan: Sequence[Planned]) -> None:
         begun = time.monotonic()
         for planned in plan:
             await asyncio.sleep(begun + planned.at_s - time.monotonic())
-            await self._stage.chat.send(planned.event)
+            await self._stage.chat.act(planned.event)
 
     async def _kill(self, replicas: Replicas, within_s: float) -> None:
         """Kill at random moments, and go on beyond the time where there was nobody to kill."""
@@ -150,7 +153,14 @@ class Soak:
         left = self._hardships.kills
         while left:
             await asyncio.sleep(self._chance.uniform(0, 2 * mean_s))
+            while not await self._stage.chat.bears_a_kill():  # noqa: ASYNC110 - a chat has no event for it
+                await asyncio.sleep(POLL_S)
             left -= replicas.kill_one(self._chance)
+
+    async def _black_out(self, replicas: Replicas, within_s: float) -> None:
+        for _ in range(self._hardships.blackouts):
+            await asyncio.sleep(within_s / (self._hardships.blackouts + 1))
+            replicas.kill_all(self._chance)
 
     async def _restart_redis(self, within_s: float) -> None:
         times = sorted(self._chance.uniform(0, within_s) for _ in range(self._hardships.redis_restarts))
@@ -167,10 +177,7 @@ class Soak:
         count = self._hardships.chat_outages
         for number in range(count):
             await asyncio.sleep(within_s / (count + 1))
-            outage = CHAT_OUTAGES[number % len(CHAT_OUTAGES)]
-            await self._stage.chat.misbehave(
-                dataclasses.replace(FAULTS, away_s=outage.away_s, limited_s=outage.limited_s)
-            )
+            await self._stage.chat.fail(number)
 
     async def _until_ended(self) -> None:
         """Wait until every question has ended and stays so, or patience does."""
@@ -180,7 +187,7 @@ class Soak:
             await asyncio.sleep(POLL_S)
             snapshot = await self._stage.chat.snapshot()
             questions, _ = questions_of(snapshot)
-            ended = all(record.acknowledged for record in snapshot.events) and all(one.ended for one in questions)
+            ended = all(record.settled for record in snapshot.events) and all(one.ended for one in questions)
             ended_at = min(ended_at, time.monotonic()) if ended else float("inf")
 
     def _is_crash(self, replica: Exit) -> bool:
@@ -192,12 +199,13 @@ class Soak:
 async def run_soak(
     folder: Path,
     index: Path,
+    chat: Chat,
     sizes: Sizes,
     hardships: Hardships,
     *,
     seed: int,
     settings: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Run a soak; folder, index and settings as in `set_stage`."""
-    async with set_stage(folder, index, seed, settings or {}) as stage:
+    """Run a soak; folder, index, chat and settings as in `set_stage`."""
+    async with set_stage(folder, index, chat, settings or {}) as stage:
         return await Soak(stage, hardships, seed).run(make_plan(sizes, seed))

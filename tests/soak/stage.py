@@ -1,4 +1,4 @@
-"""What a soak runs on: a Redis server, the chat server, and the settings of the replicas."""
+"""What a soak runs on: a Redis server, a chat, and the settings of the replicas."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from tests.chat_process import PROJECT, ChatProcess
+from tests.chat_process import PROJECT
 from tests.redis_servers import RedisServer
+from tests.soak.chat import Chat
 
 # Short leases and pauses keep a soak short; no limit on questions, as a refused one would prove nothing.
 SETTINGS = {
@@ -24,19 +26,22 @@ SETTINGS = {
 }
 
 
+C = TypeVar("C", bound=Chat)
+
+
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Generic[C]):
     """The surroundings of a run.
 
     Attributes:
         redis: The server that replicas share.
-        chat: The chat server.
+        chat: Where people ask.
         environment: For the replicas.
         folder: Holds the logs.
     """
 
     redis: RedisServer
-    chat: ChatProcess
+    chat: C
     environment: Mapping[str, str]
     folder: Path
 
@@ -63,18 +68,18 @@ def _environment() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def set_stage(folder: Path, index: Path, seed: int, settings: Mapping[str, str]) -> AsyncIterator[Stage]:
+async def set_stage(folder: Path, index: Path, chat: C, settings: Mapping[str, str]) -> AsyncIterator[Stage[C]]:
     """Start the servers.
 
     Args:
         folder: For the logs; made where it is missing.
         index: A data folder with the starter documents, as `make_index` makes it.
-        seed: Of the chat server's chances.
+        chat: Not started yet.
         settings: Beyond or instead of `SETTINGS`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         redis = stack.enter_context(RedisServer())
-        chat = await stack.enter_async_context(ChatProcess(seed))
-        own = {"LOCUS_DATA_DIR": str(index), "LOCUS_REDIS_URL": redis.url}
+        await stack.enter_async_context(chat)
+        own = {**chat.settings, "LOCUS_DATA_DIR": str(index), "LOCUS_REDIS_URL": redis.url}
         yield Stage(redis, chat, {**_environment(), **SETTINGS, **settings, **own}, folder)
