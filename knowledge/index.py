@@ -171,7 +171,13 @@ class KnowledgeIndex:
             BusyError: If another process is writing; names it.
         """
         with FolderLock(self.folder / "ingest.lock", what="`locus ingest`"):
-            yield
+            try:
+                yield
+            finally:
+                # An embedded store that stays open does not see what the next process writes, and would spoil it.
+                if self._writer is not None and self._writer is not self._server:
+                    self._writer.close()
+                    self._writer = None
 
     def stage(self, rows: Sequence[ChunkRow], vectors: FloatArray) -> None:
         """Store chunks that nobody sees yet; vectors `(n_rows, dim)` go first, so that a stored row always has one."""
@@ -183,9 +189,19 @@ class KnowledgeIndex:
         self.catalogue.stage(rows)
 
     def publish(
-        self, *, scope: str, name: str, spec: str, changed: Sequence[DocumentRow], removed: Sequence[str]
+        self,
+        *,
+        scope: str,
+        name: str,
+        spec: str,
+        changed: Sequence[DocumentRow],
+        removed: Sequence[str],
+        close_source: bool = False,
     ) -> Published:
-        """Make a sync visible in one step: documents, homes and the lexical index of the next revision."""
+        """Make a sync visible in one step: documents, homes and the lexical index of the next revision.
+
+        With `close_source` the source itself is forgotten too; `removed` then names all its documents.
+        """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         current = self.catalogue.revision()
         if not changed and not removed and any((s, n) == (scope, name) for _, s, n, _, _ in self.catalogue.sources()):
@@ -200,6 +216,8 @@ class KnowledgeIndex:
             chunk_ids, units = self.catalogue.publish_source(
                 connection, scope=scope, name=name, spec=spec, synced_at=now, changed=changed, removed=removed
             )
+            if close_source:
+                self.catalogue.drop_source(connection, scope=scope, name=name)
             previous = self._lexical_folder(current) if current else None
             write_revision(
                 previous,

@@ -135,7 +135,7 @@ class _Sync:
 
     def _document(self, file: SourceFile, data: bytes, summary: str) -> DocumentRow | None:
         folder = dataset_folder(file.source)
-        title = dataset_title(file.source, summary) if folder else _title_from_path(file.source)
+        title = dataset_title(file.source, summary) if folder else title_from_path(file.source)
         digest = hashlib.sha256(title.encode() + b"\0" + (file.url or "").encode() + b"\0" + data).hexdigest()
         if self._known.get(file.source) == digest:
             self._report.unchanged += 1
@@ -229,7 +229,7 @@ def _by_folder(files: Iterable[SourceFile]) -> Iterator[tuple[str, list[SourceFi
         yield folder or "", group
 
 
-def _title_from_path(path: str) -> str:
+def title_from_path(path: str) -> str:
     """A readable title for a document that names none: its file name, or its folder for README and index files."""
     pure = PurePosixPath(path)
     stem = pure.stem if pure.stem.lower() not in {"readme", "index"} or len(pure.parts) < 2 else pure.parts[-2]

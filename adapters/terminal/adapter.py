@@ -15,6 +15,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from adapters.terminal.display import Display
+from adapters.terminal.files import LEARN, learn_line, named_files, read_file
 from adapters.terminal.keyboard import Keyboard
 from adapters.terminal.transcript import Question
 from bot.chat import Reception, Vote
@@ -38,7 +39,7 @@ PROMPT = "\n› "
 GREETING = (
     "Ask about GeneNetwork. Every statement of an answer has its source below it; follow-up questions work.\n"
     "[dim]new starts over · help names all commands · /quotes shows the cited passages · /up and /down rate an answer\n"
-    "Ctrl-C stops an answer, or leaves[/dim]"
+    "learn PATH reads a file of yours · Ctrl-C stops an answer, or leaves[/dim]"
 )
 VOTES: Mapping[str, Vote] = {"/up": "up", "/down": "down"}
 LEAVING = frozenset(("/quit", "/exit", "/q"))
@@ -123,7 +124,9 @@ class TerminalAdapter:
         return key if await asyncio.to_thread(self._display.known, key) else None
 
     async def fetch(self, place: Place, file: FileReference, *, max_bytes: int) -> bytes:
-        raise NotFoundError(f"The file {file.name!r} cannot be fetched from this chat.")
+        """Return a file that the person named; its id is its path."""
+        await self._check(place)
+        return await asyncio.to_thread(read_file, file, max_bytes)
 
     async def belongs(self, sender: Sender, group: str) -> bool:
         return False
@@ -243,15 +246,26 @@ class TerminalAdapter:
             elif passages is not None:
                 await self._say(no_quotes(), "dim")
         else:
+            try:
+                files = [] if command is not None else await asyncio.to_thread(named_files, line)
+            except NotFoundError as error:
+                await self._say(str(error))
+                return
             self._order = max(self._order + ORDER_STEP, time.time())
-            question = Question(secrets.token_hex(8), line, self._order)
+            question = Question(secrets.token_hex(8), learn_line(files) if files else line, self._order)
             await self._draw(self._display.ask, question)
             await self._deliver(reception, place, question)
 
     async def _deliver(self, reception: Reception, place: Place, question: Question) -> None:
         """Hand a question over; while nothing is accepted, again after growing pauses, or until Ctrl-C."""
         self._order = max(self._order, question.order)
-        message = IncomingMessage(place, self._sender, question.message_id, question.text, question.order)
+        try:
+            files = tuple(await asyncio.to_thread(named_files, question.text))
+        except NotFoundError as error:  # it is gone since the line was typed, in an earlier run
+            await self._drop(question, str(error))
+            return
+        asked = LEARN if files else question.text
+        message = IncomingMessage(place, self._sender, question.message_id, asked, question.order, files=files)
         self._awaited.add(question.message_id)
         self._idle.clear()
         pause_s = FIRST_PAUSE_S

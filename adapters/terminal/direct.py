@@ -6,17 +6,19 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import aclosing
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from adapters.terminal.render import print_sources
+from adapters.terminal.render import print_files, print_sources
 from bot.application import Application
 from bot.errors import BotError
-from bot.evidence import Answer
+from bot.evidence import Answer, Progress
 from bot.hints import question_hint
 from bot.messages import Turn
+from bot.picture_files import keep_files
 
 HISTORY_TURNS = 12
 WHOLE_TEXT_CHARS = 120
@@ -36,13 +38,23 @@ class TerminalChat:
         console: Where everything is printed.
         read: Called in a thread with the prompt; returns a line, raises EOFError at the end.
         notice: Said once below the greeting.
+        files: Folder for pictures and tables of answers; None shows none.
     """
 
-    def __init__(self, application: Application, console: Console, read: Read, *, notice: str | None = None) -> None:
+    def __init__(
+        self,
+        application: Application,
+        console: Console,
+        read: Read,
+        *,
+        notice: str | None = None,
+        files: Path | None = None,
+    ) -> None:
         self._application = application
         self._console = console
         self._read = read
         self._notice = notice
+        self._files = files
         self._conversation = secrets.token_hex(8)
         self._history: list[Turn] = []
         self._last: Answer | None = None
@@ -89,6 +101,9 @@ class TerminalChat:
             async for piece in pieces:
                 if isinstance(piece, Answer):
                     answer = piece
+                elif isinstance(piece, Progress):
+                    if self._console.is_terminal:
+                        self._console.print(Text(piece.sentence, style="dim"))
                 elif self._console.is_terminal:
                     written += piece
                     # A piece of a word or two goes on where the last one ended; a whole text is wrapped at words.
@@ -101,6 +116,7 @@ class TerminalChat:
                 self._console.print("\n\n[bold]Checked answer[/bold]")
             self._console.print(Text(answer.text), end="")
         self._console.print()
+        await self._show_files(answer)
         print_sources(self._console, answer.citations, answered=answer.answered)
         for hint in (answer.note, question_hint(question, answered=answer.answered)):
             if hint:
@@ -108,6 +124,12 @@ class TerminalChat:
         self._last = answer
         self._history += [Turn("user", question), Turn("assistant", answer.text)]
         del self._history[:-HISTORY_TURNS]
+
+    async def _show_files(self, answer: Answer) -> None:
+        if self._files is None or not answer.attachments:
+            return
+        paths = await asyncio.to_thread(keep_files, self._files, answer.attachments)
+        print_files(self._console, answer.attachments, paths)
 
     def _show_quotes(self) -> None:
         quoted = [citation for citation in (self._last.citations if self._last else ()) if citation.quote]

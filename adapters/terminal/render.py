@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from bot.attachments import Attachment
 from bot.evidence import Citation
+from bot.picture_files import inline_picture, told
 from bot.plain_text import without_controls
 
 
@@ -23,6 +27,15 @@ def print_sources(console: Console, citations: Sequence[Citation], *, answered: 
         line.append(_plain(citation.title), style=Style(link=url) if url else "")
         line.append(f"  {url or _plain(citation.source)}", style="dim")
         console.print(line, soft_wrap=True)
+
+
+def print_files(console: Console, attachments: Sequence[Attachment], paths: Sequence[Path]) -> None:
+    """Print where the files of an answer stand; pictures are shown where the terminal can."""
+    for attachment, path in zip(attachments, paths, strict=True):
+        picture = inline_picture(attachment.data, os.environ) if attachment.alt and console.is_terminal else ""
+        if picture:
+            console.file.write(f"\n{picture}\n")
+        console.print(Text(f"\n{told(attachment, path)}"), soft_wrap=True)
 
 
 def _plain(text: str) -> str:

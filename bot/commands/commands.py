@@ -9,6 +9,7 @@ from bot.access import Access
 from bot.application import Application
 from bot.commands import export, forget, help, new, scope, sources, status
 from bot.commands.command import Command, CommandContext, CommandName, CommandResult, Handler, say
+from bot.permissions import Permissions
 from bot.store.conversations import Conversations
 from bot.store.inbox import Inbox
 from bot.store.people import People
@@ -24,6 +25,7 @@ class Commands:
         conversations: What is remembered.
         people: What is stored of people.
         access: Tells which documents are seen; without it only the public ones are named.
+        permissions: Tells who may see the status; without it everybody may.
         more: What parts that not every service has can do, by name.
         clock: Seconds since 1970.
     """
@@ -36,6 +38,7 @@ class Commands:
         people: People,
         *,
         access: Access | None = None,
+        permissions: Permissions | None = None,
         more: Mapping[CommandName, Handler] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -44,6 +47,7 @@ class Commands:
         self._conversations = conversations
         self._people = people
         self._access = access
+        self._permissions = permissions
         self._more = dict(more or {})
         self._clock = clock
 
@@ -63,7 +67,7 @@ class Commands:
             case "export":
                 return await export.run(context, self._people)
             case "status":
-                return await status.run(context, self._application, self._inbox, self._clock())
+                return await status.run(context, self._application, self._inbox, self._permissions, self._clock())
             case "scope":
                 return await scope.run(context, self._access)
             case "sources":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from collections import Counter
@@ -50,6 +51,23 @@ def parse_pdf(data: bytes, name: str) -> ParsedDocument:
     if not document.blocks:
         raise errors.scanned(name)
     return document
+
+
+def count_pages(data: bytes) -> int:
+    """Return the number of pages that a PDF says it has; 0 for what is no PDF, or cannot be counted.
+
+    `parse_pdf` leaves out what is beyond 5,000 pages: who must not lose any asks here before.
+    """
+    if b"%PDF-" not in data[:1024]:
+        return 0
+    with contextlib.suppress(Exception):  # whatever is wrong with it, `parse_pdf` says so
+        from pypdf import PdfReader
+
+        reader = PdfReader(io.BytesIO(data))
+        if reader.is_encrypted:
+            reader.decrypt("")
+        return len(reader.pages)
+    return 0
 
 
 def _page_lines(reader: PdfReader, index: int) -> list[str]:
