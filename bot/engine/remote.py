@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
-from bot.engine.circuit import CircuitBreaker, CircuitState
+from bot.circuit import CircuitBreaker, CircuitState
 from bot.engine.remote_errors import NoAnswerInTimeError, PromptTooLongError, RemoteBusyError, broken, translated
 from bot.engine.remote_http import RemoteClient
 from bot.engine.remote_server import RemoteServer, ServerKind, inspect_server
