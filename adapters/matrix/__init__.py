@@ -1,0 +1,1 @@
+"""Matrix: encrypted and plain rooms over matrix-nio. Needs the extra `matrix`."""

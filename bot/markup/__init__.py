@@ -1,0 +1,1 @@
+"""Formatted text between the Markdown of answers and the markups of chats."""
