@@ -10,7 +10,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import core, engine, fit, ingest, quality, search, slack, start
+from benchmarks import core, engine, fit, ingest, pictures, quality, search, slack, start
 from benchmarks.process import LOCUS, run_process
 from benchmarks.report import Report
 from knowledge.catalogue import Catalogue
@@ -25,10 +25,12 @@ BENCHMARKS = {
 ENGINE = "engine"
 CORE = "core"
 SLACK = "slack"
+PICTURES = "pictures"
 WITHOUT_CORPUS = {
     ENGINE: ("llama-cpp-python",),
     CORE: ("redis", "slack-bolt"),
     SLACK: ("redis", "slack-bolt", "slack-sdk"),
+    PICTURES: ("matplotlib", "numpy"),
 }
 DEFAULT = ("ingest", "quality", "search", "start")
 NEED_INDEX = frozenset({"quality", "search", "start", "fit"})
@@ -69,6 +71,9 @@ def main() -> int:
                 continue
             if name == SLACK:
                 slack.run(report)
+                continue
+            if name == PICTURES:
+                pictures.run(report)
                 continue
             if name in NEED_INDEX and not has_index(data_dir):
                 done = run_process(LOCUS, "ingest", options.corpus.resolve(), "--data-dir", data_dir)

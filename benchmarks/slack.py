@@ -181,7 +181,7 @@ async def _write(slack: LocalSlack, adapter: SlackAdapter, number: int) -> str:
     """Write one answer as the pipeline does, drafts as often as the adapter bears; returns its final text."""
     asked = slack.mention("C1", "U1", f"Question {number}")
     place = Place("slack", "T1", "C1", asked.ts)
-    waiting = Reply(Stage.WAITING, reading_documents(), reference=f"r{number}")
+    waiting = Reply(Stage.WAITING, reading_documents(), reference=f"r{number}", begins_stream=True)
     posted = await adapter.post(place, waiting, key=f"k{number}", answers=asked.ts)
     text = ""
     for piece in range(PIECES):

@@ -32,6 +32,8 @@ SHAPING = (
     "model_thinking",
     "model_timeout_s",
     "remote_url",
+    "genenetwork",
+    "genenetwork_url",
     "remote_model",
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -13,17 +13,18 @@ from bot.access import Access
 from bot.agent.follow_ups import stands_alone
 from bot.application import Application
 from bot.errors import BotError, RefusedError
-from bot.evidence import Answer, CitedPassage
+from bot.evidence import Answer, CitedPassage, Progress
 from bot.given import GivenAnswer, new_handle
 from bot.messages import Turn
+from bot.ports import PUBLIC_SCOPE
 from bot.replies import Reply
 from bot.requests import Request
 from bot.store.answer_cache import AnswerCache, CachedAnswer
 from bot.store.client import Command
-from bot.store.conversations import Conversations
+from bot.store.conversations import Conversations, Recalled
 from bot.store.gaps import Unanswered
 from bot.store.given_answers import GivenAnswers
-from bot.texts import cached_answer, span_in_words
+from bot.texts import cached_answer, reading_documents, span_in_words
 from bot.visible import Drafts
 
 AGAIN = "again"  # asks the last question anew
@@ -52,6 +53,7 @@ class Prepared:
         question: What is answered: the message, or the question before it.
         history: Earlier turns, oldest first.
         scopes: What its place may see.
+        recalled_from: Scopes of what the answers in its history rest on.
         signature: Of index, model and settings, see `Application.signature`.
         cached: The answer that was given before, if it may be given again.
         keep: True when the answer may be given again later.
@@ -61,6 +63,7 @@ class Prepared:
     question: str
     history: tuple[Turn, ...]
     scopes: tuple[str, ...]
+    recalled_from: frozenset[str]
     signature: str
     cached: CachedAnswer | None
     keep: bool
@@ -84,6 +87,10 @@ class AnswerWriter:
         self._memory = memory
         self._clock = clock
 
+    def reading(self) -> str:
+        """Return what is said while an answer is made."""
+        return reading_documents(self._application.documents)
+
     async def prepare(self, request: Request) -> Prepared:
         """Read what an answer needs.
 
@@ -92,8 +99,8 @@ class AnswerWriter:
             UnavailableError: If Redis is away.
         """
         message = request.message
-        (scopes, history), signature = await asyncio.gather(self._visible(request), self._application.signature())
-        question, fresh = message.text, message.fresh
+        (scopes, recalled), signature = await asyncio.gather(self._visible(request), self._application.signature())
+        question, history, fresh = message.text, recalled.turns, message.fresh
         if question.strip().rstrip(".!").lower() == AGAIN and history:
             last = max(place for place, turn in enumerate(history) if turn.role == "user")
             question, history, fresh = history[last].content, history[:last], True
@@ -101,12 +108,13 @@ class AnswerWriter:
         cached = None
         if keep and not fresh:
             cached = await self._memory.cache.find(question, scopes=scopes, signature=signature)
-        return Prepared(request, question, history, scopes, signature, cached, keep)
+        return Prepared(request, question, history, scopes, recalled.rests_on, signature, cached, keep)
 
-    async def _visible(self, request: Request) -> tuple[tuple[str, ...], tuple[Turn, ...]]:
+    async def _visible(self, request: Request) -> tuple[tuple[str, ...], Recalled]:
         """Return the scopes that may be searched, and what was said before that rests on nothing else."""
-        scopes = await self._scopes(request)
-        return scopes, await self._memory.conversations.load(request.message.place, scopes=scopes)
+        scopes, message = await self._scopes(request), request.message
+        before = message.again_of
+        return scopes, await self._memory.conversations.load(message.place, scopes=scopes, before=before)
 
     async def _scopes(self, request: Request) -> tuple[str, ...]:
         message = request.message
@@ -137,7 +145,7 @@ class AnswerWriter:
         if cached is not None:
             age = span_in_words(self._clock() - cached.cached_at)
             answer = dataclasses.replace(cached.answer, note=cached_answer(age))
-            return self._given(prepared, answer, cached.passages), []
+            return self._given(prepared, answer, cached.passages, _scopes_of(answer, cached.passages)), []
         answer = await self._generate(prepared, edit, interval_s)
         passages = await self._application.cited_passages(answer)
         keep: list[Command] = []
@@ -152,7 +160,8 @@ class AnswerWriter:
                 passages=passages,
                 person_id=prepared.request.message.sender.person_id,
             )
-        return self._given(prepared, answer, passages), keep
+        rests_on = _scopes_of(answer, passages) if answer.answered else await self._application.cited_scopes(answer)
+        return self._given(prepared, answer, passages, rests_on), keep
 
     async def _generate(
         self, prepared: Prepared, edit: Callable[[Reply], Awaitable[None]], interval_s: float
@@ -174,14 +183,24 @@ class AnswerWriter:
             async for piece in pieces:
                 if isinstance(piece, Answer):
                     answer = piece
+                elif isinstance(piece, Progress):
+                    drafts.tell(piece.sentence)
                 else:
                     drafts.add(piece)
         if answer is None:
             raise RuntimeError("the application ended without an answer")
         return storable_answer(answer)
 
-    def _given(self, prepared: Prepared, answer: Answer, passages: tuple[CitedPassage, ...]) -> GivenAnswer:
+    def _given(
+        self,
+        prepared: Prepared,
+        answer: Answer,
+        passages: tuple[CitedPassage, ...],
+        rests_on: frozenset[str] | None,
+    ) -> GivenAnswer:
         request = prepared.request
+        if rests_on is not None:
+            rests_on |= prepared.recalled_from
         return GivenAnswer(
             new_handle(),
             request.request_id,
@@ -192,6 +211,8 @@ class AnswerWriter:
             passages,
             prepared.scopes,
             self._clock(),
+            None if rests_on is None else tuple(sorted(rests_on)),
+            request.message.again_of,
         )
 
     async def may_show(self, given: GivenAnswer) -> bool:
@@ -204,10 +225,22 @@ class AnswerWriter:
 
     async def keep(self, request: Request, given: GivenAnswer) -> list[Command]:
         """Return what is kept of an answer in the transaction that finishes its request."""
-        commands = self._memory.conversations.append(request, given.question, given.answer.text, scopes=given.scopes)
-        if not given.answer.answered:
+        commands = self._memory.conversations.append(
+            request, given.question, given.answer.text, scopes=given.scopes, rests_on=given.rests_on
+        )
+        if not given.answer.answered and given.answer.mode != "live":
             commands += await self._memory.unanswered.keep(request, given.answer, given.scopes)
         return commands
+
+
+def _scopes_of(answer: Answer, passages: Sequence[CitedPassage]) -> frozenset[str] | None:
+    """Return the scopes of what an answer cites, or None where that is not known of all of it."""
+    if answer.mode == "live":
+        return frozenset({PUBLIC_SCOPE})  # GeneNetwork's data are for everybody
+    known = {passage.citation.n: passage.scope for passage in passages if passage.scope}
+    if not answer.citations or not {citation.n for citation in answer.citations} <= known.keys():
+        return None
+    return frozenset(known.values())
 
 
 def storable_answer(answer: Answer) -> Answer:

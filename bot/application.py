@@ -10,14 +10,18 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from bot.agent.cards import AnswerCard, CardStore, cited_passages
+from bot.agent.cards import AnswerCard, CardStore, cited_passages, cited_scopes
 from bot.agent.replay import Replay, replay_card
-from bot.errors import BotError, BusyError, InvalidRequestError, NotFoundError
-from bot.evidence import Answer, CitedPassage, Evidence
+from bot.errors import BotError, BusyError, InvalidRequestError, NotFoundError, UnavailableError
+from bot.evidence import Answer, CitedPassage, Evidence, Progress
+from bot.live.answering import LiveAnswers
+from bot.live.describing import with_documents
+from bot.live.lookups import Lookup
 from bot.messages import Turn, digest
 from bot.plain_text import without_controls
 from bot.ports import PUBLIC_SCOPE, Answerer, Asked, IndexFacts, IndexStatus, LanguageModel, Retriever
-from bot.texts import empty_index, empty_question, model_unavailable, unknown_answer
+from bot.teaching import Teacher
+from bot.texts import empty_index, empty_question, live_unavailable, model_unavailable, unknown_answer
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +40,8 @@ class Application:
         cards: CardStore | None = None,
         model: LanguageModel | None = None,
         shape: str = "",
+        teacher: Teacher | None = None,
+        live: LiveAnswers | None = None,
     ) -> None:
         """Assemble the parts.
 
@@ -48,6 +54,8 @@ class Application:
             cards: Where the answerers keep their cards.
             model: The model that `replay` asks; closed by its owner.
             shape: The settings that shape an answer, see `bot.answer_shape`.
+            teacher: Puts files of chats into the index, where that can be written.
+            live: Answers from GeneNetwork itself, closed by its owner; None where that is off.
         """
         self._retriever = retriever
         self._index = index
@@ -57,6 +65,10 @@ class Application:
         self._cards = cards
         self._model = model
         self._shape = shape
+        self.teacher = teacher
+        self._live = live
+        self._counted_at = -1  # the revision in which documents were counted last
+        self._documents = 0
 
     async def search(
         self,
@@ -73,12 +85,11 @@ class Application:
             NotFoundError: If nothing has been indexed.
             StorageError: If the index is damaged.
         """
-        await self._check(question)
+        _check(question)
+        await self._check_index()
         return await self._retriever.search(question, scopes=scopes, history=history, top_k=top_k or self._top_k)
 
-    async def _check(self, question: str) -> None:
-        if not any(char.isalnum() for char in without_controls(question)):
-            raise InvalidRequestError(empty_question())
+    async def _check_index(self) -> None:
         if not await self._index.has_documents():
             raise NotFoundError(empty_index())
 
@@ -108,8 +119,11 @@ class Application:
         scopes: Sequence[str] = (PUBLIC_SCOPE,),
         user: str = "",
         conversation: str = "",
-    ) -> AsyncGenerator[str | Answer]:
+    ) -> AsyncGenerator[str | Progress | Answer]:
         """Yield pieces of text as they are written and, last, the `Answer`; raises as `search`.
+
+        What looks something up in GeneNetwork is answered from there, also where nothing is indexed. Where GeneNetwork
+        is away, the documents answer if they can.
 
         Args:
             question: As the person wrote it.
@@ -119,9 +133,29 @@ class Application:
             conversation: Key under which the prompt stays cached for the next question; never shown to the model.
         """
         begin = time.perf_counter()
-        await self._check(question)
+        _check(question)
         asked = Asked(question, tuple(history), tuple(scopes), user, conversation, question)
-        asked = await self._answerer.rewrite(asked)
+        lookup = self._lookup(question, history)
+        away = ""
+        if lookup is None:
+            await self._check_index()
+            asked = await self._answerer.rewrite(asked)
+            if asked.search_for not in {"", question}:
+                lookup = self._lookup(asked.search_for, history)
+        if lookup is not None and self._live is not None:
+            try:
+                async with aclosing(self._live.stream(lookup, question)) as found:
+                    async for one in found:
+                        if isinstance(one, Answer):
+                            one = _timed(await with_documents(one, lookup, self._retriever), begin)
+                        yield one
+            except (UnavailableError, BusyError) as error:
+                away = str(error)
+                if not await self._index.has_documents():
+                    yield Answer(question, away, "live", False, (), 0.0)
+                    return
+            else:
+                return
         rewritten = time.perf_counter()
         evidence = await self._retriever.search(
             asked.search_for, scopes=asked.scopes, history=asked.history, top_k=self._top_k
@@ -153,6 +187,12 @@ class Application:
         total = (time.perf_counter() - begin) * 1000
         # The note also keeps what the model did not write out of the answer cache.
         answer = replace(answer, note=answer.note or note)
+        if away:
+            answer = (
+                replace(answer, note=live_unavailable(away))
+                if answer.answered
+                else Answer(question, away, "live", False, (), 0.0)
+            )
         timings = {**evidence.timings_ms, **answer.timings_ms, "total": total}
         if asked.calls:
             timings["rewrite"] = (rewritten - begin) * 1000
@@ -162,15 +202,29 @@ class Application:
         )
         yield replace(answer, timings_ms={name: round(value, 2) for name, value in timings.items()})
 
+    def _lookup(self, question: str, history: Sequence[Turn]) -> Lookup | None:
+        return self._live.recognise(question, history) if self._live is not None else None
+
     async def cited_passages(self, answer: Answer) -> tuple[CitedPassage, ...]:
         """Return the passage behind each citation of an answer just given; none where its card was not kept."""
+        if answer.mode == "live":
+            return tuple(CitedPassage(one, "", one.quote, PUBLIC_SCOPE) for one in answer.citations)
+        card = await self._card(answer)
+        return () if card is None else cited_passages(card)
+
+    async def cited_scopes(self, answer: Answer) -> frozenset[str] | None:
+        """Return the scopes of the documents that an answer just given names, or None where they are not known."""
+        card = await self._card(answer)
+        return None if card is None else cited_scopes(card)
+
+    async def _card(self, answer: Answer) -> AnswerCard | None:
         if self._cards is None or not answer.answer_id:
-            return ()
+            return None
         try:
-            return cited_passages(await asyncio.to_thread(self._cards.load, answer.answer_id))
+            return await asyncio.to_thread(self._cards.load, answer.answer_id)
         except BotError as error:
-            logger.warning("the passages of an answer cannot be shown: %s", error)
-            return ()
+            logger.warning("what an answer was made from cannot be read: %s", error)
+            return None
 
     async def signature(self) -> str:
         """Return a handle of all that shapes an answer besides its question and scopes.
@@ -179,6 +233,8 @@ class Application:
         """
         # The revision is what makes answers given before void: it grows with each sync that changes a document.
         revision = await self._index.revision()
+        if revision != self._counted_at:
+            await self.count_documents()
         model = self._model.facts if self._model is not None else None
         names = [model.name, model.sha256, model.context, model.details.get("fallback", "")] if model else []
         return digest("signature", json.dumps([revision, names, self._shape]))
@@ -187,10 +243,26 @@ class Application:
         """Return what is indexed, for people."""
         return await self._index.facts()
 
+    async def count_documents(self) -> None:
+        """Look how many documents there are; a question does so too where the index has changed."""
+        facts = await self._index.facts()
+        self._counted_at = facts.revision
+        self._documents = sum(one.documents for one in facts.sources if one.scope == PUBLIC_SCOPE)
+
+    @property
+    def documents(self) -> int:
+        """Public documents, as far as they were counted; 0 before."""
+        return self._documents
+
     @property
     def cards(self) -> CardStore | None:
         """Where the cards of answers are kept, or None."""
         return self._cards
+
+    @property
+    def model(self) -> LanguageModel | None:
+        """What writes the answers; None where documents are quoted."""
+        return self._model
 
     @property
     def model_name(self) -> str:
@@ -214,3 +286,14 @@ class Application:
             raise NotFoundError(unknown_answer(answer_id))
         card: AnswerCard = await asyncio.to_thread(self._cards.load, answer_id)
         return await replay_card(card, self._model, anyway=anyway)
+
+
+def _check(question: str) -> None:
+    if not any(char.isalnum() for char in without_controls(question)):
+        raise InvalidRequestError(empty_question())
+
+
+def _timed(answer: Answer, begin: float) -> Answer:
+    total = (time.perf_counter() - begin) * 1000
+    logger.info("answered", extra={"mode": answer.mode, "answered": answer.answered, "duration_ms": round(total, 1)})
+    return replace(answer, timings_ms={**answer.timings_ms, "total": round(total, 2)})

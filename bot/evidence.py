@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Mode = Literal["quotes", "model"]
+from bot.attachments import Attachment
+
+Mode = Literal["quotes", "model", "live"]
 SentenceKind = Literal["prose", "item", "row", "code"]
 
 
@@ -54,6 +56,7 @@ class Passage:
         homes: All documents that hold this text, the best first; never empty.
         similarity: Fused relevance to the question, 0 to 1 (large is near); comparable within one search only.
         sentences: The passage cut into sentences, in order.
+        scope: Of the documents that hold it; "" where that is not known.
     """
 
     passage_id: str
@@ -62,6 +65,7 @@ class Passage:
     homes: tuple[Home, ...]
     similarity: float
     sentences: tuple[Sentence, ...] = ()
+    scope: str = ""
 
     @property
     def home(self) -> Home:
@@ -99,11 +103,12 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class CitedPassage:
-    """The passage behind a citation: the quoted words in their surroundings."""
+    """The passage behind a citation: the quoted words in their surroundings; `scope` as of `Passage`."""
 
     citation: Citation
     heading: str
     text: str
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +118,15 @@ class Answer:
     Attributes:
         question: The question as asked.
         text: Plain text with [n] markers.
-        mode: "quotes" (sentences of the documents) or "model" (written by a language model).
+        mode: "quotes" (sentences of the documents), "model" (written by a language model) or "live" (from GeneNetwork's
+            data, just fetched); the text of the last is the markdown subset of the agent.
         answered: False for a refusal ("The documents do not say ...").
         citations: Ordered by n; on a refusal the closest documents, which no statement rests on.
         confidence: As in `Evidence`.
         timings_ms: Milliseconds by stage, "total" among them.
         answer_id: Handle of the answer's card, or "" where none was kept.
         note: One sentence on how it came about that a person should know, or "".
+        attachments: Pictures and tables that belong to it; kept no longer than it takes to show them.
     """
 
     question: str
@@ -131,3 +138,11 @@ class Answer:
     timings_ms: dict[str, float] = field(default_factory=dict)
     answer_id: str = ""
     note: str = ""
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sentence on what is being done, shown where the answer will stand until there is something of it."""
+
+    sentence: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bot.evidence import Answer, CitedPassage
 from bot.messages import Place
+from bot.ports import PUBLIC_SCOPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class GivenAnswer:
         passages: The cited passages.
         scopes: What was searched.
         given_at: Seconds since 1970, UTC.
+        rests_on: Scopes of what the answer rests on: of the passages it cites, and of the answers before it that it may
+            refer to. None where that is not known: it may rest on all that was searched.
+        again_of: The request whose question this is once more, or "".
     """
 
     handle: str
@@ -34,6 +38,18 @@ class GivenAnswer:
     passages: tuple[CitedPassage, ...]
     scopes: tuple[str, ...]
     given_at: float
+    rests_on: tuple[str, ...] | None = None
+    again_of: str = ""
+
+    @property
+    def original(self) -> str:
+        """The request that asked this question first."""
+        return self.again_of or self.request_id
+
+    @property
+    def public(self) -> bool:
+        """True when it rests on nothing but what everybody may see."""
+        return set(self.scopes if self.rests_on is None else self.rests_on) <= {PUBLIC_SCOPE}
 
 
 def new_handle() -> str:

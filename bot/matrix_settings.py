@@ -75,6 +75,17 @@ class MatrixSettings(SlackSettings):
         "unless its administrator lifts the limit.",
     )
 
+    matrix_steward: str = Field(
+        "",
+        pattern=r"^(!\S+)?$",
+        description="Id of the room to which questions for a person are passed on (`!locus person`); empty for none.",
+    )
+    matrix_offer_reactions: bool = Field(
+        False,
+        description="Whether Locus reacts to its own answers with 👍 and 👎, so that others need only press them; two "
+        "more messages for each answer.",
+    )
+
     @field_validator("matrix_homeserver")
     @classmethod
     def _without_slash(cls, value: str | None) -> str | None:

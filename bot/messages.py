@@ -126,6 +126,7 @@ class IncomingMessage:
         order: Position in the conversation; grows with each message (a time stamp, a position of a sync).
         version: Empty, or what grows with each edit of the message.
         fresh: True to answer anew though an answer is cached.
+        again_of: The request whose question this is once more, or "": it is answered as if it was asked then.
         files: Sent with the message, in order.
     """
 
@@ -136,6 +137,7 @@ class IncomingMessage:
     order: float
     version: str = ""
     fresh: bool = False
+    again_of: str = ""
     files: tuple[FileReference, ...] = ()
 
     @property

@@ -15,6 +15,7 @@ from bot.answer_writer import AnswerWriter, Prepared
 from bot.chat import ChatAdapter
 from bot.commands import Command as TypedCommand
 from bot.commands import CommandContext, Commands, find_command
+from bot.commands.command import say
 from bot.errors import BotError, BusyError, NotFoundError, RefusedError
 from bot.given import GivenAnswer
 from bot.replies import Reply, Stage
@@ -22,7 +23,9 @@ from bot.requests import Cancelled, Kind, Request
 from bot.store.claims import ChangedError, Claims, LostError
 from bot.store.client import Command
 from bot.store.given_answers import GIVEN
-from bot.texts import model_busy, nothing_to_stop, reading_documents, stopped
+from bot.store.sent_files import SentFiles
+from bot.teaching_texts import file_not_read, file_without_words
+from bot.texts import model_busy, nothing_to_stop, stopped
 from bot.visible import PostLock, show
 
 logger = logging.getLogger(__name__)
@@ -52,6 +55,7 @@ class Pipeline:
         self._writer = writer
         self._commands = commands
         self._lock = PostLock(claims.inbox.store, claims.inbox.keys, claims.worker_id)
+        self._sent = SentFiles(claims.inbox.store)
         self._changed: dict[str, asyncio.Event] = {}
 
     def changed(self, request_id: str) -> None:
@@ -102,6 +106,9 @@ class Pipeline:
         command = find_command(request.message.text)
         if command is not None:
             return await self._carry_out(request, command)
+        if request.message.files and not request.message.text.strip():
+            reply = say(file_without_words(len(request.message.files)))
+            return await self._end(request, reply, "files without words", self._sent.remember(request.message))
         return await self._answer(request)
 
     async def _carry_out(self, request: Request, command: TypedCommand) -> str:
@@ -173,7 +180,8 @@ class Pipeline:
             # What an answer needs is read while the chat takes the placeholder.
             preparing = asyncio.create_task(self._writer.prepare(request), name="preparing")
             try:
-                request = await show(chat, self._claims, request, _working(request, reading_documents()))
+                begun = dataclasses.replace(_working(request, self._writer.reading()), begins_stream=True)
+                request = await show(chat, self._claims, request, begun)
                 work = self._write(chat, request, await preparing)
                 written, also = await self._unless_changed(request.request_id, work)
                 given = written
@@ -196,8 +204,9 @@ class Pipeline:
             if not await self._writer.may_show(given):
                 raise ChangedError("The channel became wider while its answer was written.")
             request = await self._claims.update(request, ready=GIVEN.dump(given), also=self._writer.keep_handle(given))
-        also = [*also, *await self._writer.keep(request, given)]
-        return await self._end(request, reply_of(given), "answered" if given.answer.answered else "not answered", also)
+        also = [*also, *await self._writer.keep(request, given), *self._sent.remember(request.message)]
+        reply = _with_files_noted(reply_of(given), len(request.message.files))
+        return await self._end(request, reply, "answered" if given.answer.answered else "not answered", also)
 
     async def _write(
         self, chat: ChatAdapter, request: Request, prepared: Prepared
@@ -247,6 +256,13 @@ async def _dropped(*tasks: asyncio.Future[Prepared] | asyncio.Future[T] | asynci
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _with_files_noted(reply: Reply, files: int) -> Reply:
+    """Return the reply to a question that came with files: they are not read unless somebody teaches them."""
+    if not files:
+        return reply
+    return dataclasses.replace(reply, note=f"{reply.note} {file_not_read(files)}".strip())
+
+
 def _working(request: Request, sentence: str) -> Reply:
     """Return what is shown while a question is worked on; it carries the reference by which it can be stopped."""
     return Reply(Stage.WAITING, sentence, reference=request.request_id)
@@ -263,4 +279,5 @@ def reply_of(given: GivenAnswer) -> Reply:
         note=answer.note,
         reference="" if answer.answered else given.request_id,
         handle=given.handle,
+        attachments=answer.attachments,
     )

@@ -160,7 +160,9 @@ class InboxReception:
             return None
         # The same for every press of the same button by the same person: a button is often pressed twice.
         message_id = f"again-{digest('again', handle, by.person_id)}"
-        asked = IncomingMessage(given.place, by, message_id, given.question, time.time(), fresh=True)
+        asked = IncomingMessage(
+            given.place, by, message_id, given.question, time.time(), fresh=True, again_of=given.original
+        )
         return await self.message(asked)
 
     async def command(self, place: Place, by: Sender, text: str) -> Reply | None:

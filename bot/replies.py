@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.attachments import Attachment as Attachment
 from bot.evidence import Citation
 
 
@@ -14,15 +15,6 @@ class Stage(StrEnum):
     WAITING = "waiting"  # a sentence on the queue, or that it is being worked on
     DRAFT = "draft"  # unchecked text that grows
     FINAL = "final"  # nothing follows
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file that belongs to a reply; `media_type` as in MIME, such as "application/json"."""
-
-    name: str
-    media_type: str
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +49,7 @@ class Reply:
         handle: Random handle that buttons and reactions carry, or "" where there is nothing to press.
         attachments: Files shown with a final reply.
         sections: Lists below the text, each entry with a link; a renderer may split them over several messages.
+        begins_stream: True where drafts follow at once, so that a chat may begin to stream.
     """
 
     stage: Stage
@@ -68,6 +61,7 @@ class Reply:
     handle: str = ""
     attachments: tuple[Attachment, ...] = ()
     sections: tuple[Section, ...] = ()
+    begins_stream: bool = False
 
     @property
     def final(self) -> bool:

@@ -18,10 +18,15 @@ from bot.access import Access
 from bot.answer_writer import AnswerWriter, Memory
 from bot.application import Application
 from bot.chat import ChatAdapter
-from bot.commands import Commands
+from bot.commands import CommandName, Commands, Handler
+from bot.commands.classroom import Classroom
+from bot.commands.teaching import teaching_commands
+from bot.digest.digests import Digests
+from bot.digest.parts import DigestParts
 from bot.errors import BotError, UnavailableError
 from bot.health import Health, State
 from bot.health_page import HealthPage
+from bot.permissions import Permissions
 from bot.pipeline import Pipeline
 from bot.queue_notices import QueueNotices
 from bot.reception import InboxReception
@@ -32,6 +37,7 @@ from bot.store.answer_cache import AnswerCache
 from bot.store.claims import Claims
 from bot.store.client import Store
 from bot.store.conversations import Conversations
+from bot.store.drafts import Drafts
 from bot.store.feedback import Feedback
 from bot.store.gaps import Unanswered
 from bot.store.given_answers import GivenAnswers
@@ -42,6 +48,8 @@ from bot.store.rates import RateLimits
 from bot.store.relay import RelayedChat, RelayServer
 from bot.store.repair import repair
 from bot.store.schedules import Schedule, Schedules
+from bot.store.sent_files import SentFiles
+from bot.store.threads import JoinedThreads
 from bot.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -78,6 +86,8 @@ class Service:
         roles: What this process does.
         alone: True when no other process can share the state (a private Redis): what an earlier process owned is taken
             over at once instead of after its lease.
+        more: Commands of parts that are not assembled here, by name.
+        digest: What digests are made of; None where there are none.
     """
 
     def __init__(
@@ -89,6 +99,8 @@ class Service:
         roles: frozenset[Role] = ALL_ROLES,
         *,
         alone: bool = False,
+        more: Mapping[CommandName, Handler] | None = None,
+        digest: DigestParts | None = None,
     ) -> None:
         if Role.WORKER in roles and application is None:
             raise ValueError("a worker needs an application")
@@ -101,15 +113,26 @@ class Service:
         self._adapters: Mapping[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
         self._roles = roles
         self._alone = alone
+        self._more = dict(more or {})
         self._relayed: dict[str, RelayedChat] = {}
         days = settings.retention_days
         self.inbox = Inbox(store, inbox_limits(settings))
         self.access = Access(store, administrators=settings.administrators, answer_external=settings.answer_external)
+        self.permissions = Permissions(
+            self.access,
+            self._chat,
+            {
+                "teach": settings.teachers,
+                "subscribe": settings.digest_subscribers,
+                "status": settings.status_readers,
+            },
+        )
         self.given = GivenAnswers(store, days=days)
         self.feedback = Feedback(store, days=days, limit=settings.feedback_kept)
         self.conversations = Conversations(store, days=settings.conversation_days, tokens=settings.conversation_tokens)
         self.cache = AnswerCache(store, hours=settings.answer_cache_h)
         self.unanswered = Unanswered(store, days=days)
+        self.digests = self._make_digests(digest) if digest is not None else None
         self.commands = self._make_commands()
         self.reception = InboxReception(self.inbox, self.access, self.given, self.feedback, self.commands)
 
@@ -179,6 +202,8 @@ class Service:
                 logger.warning("requests whose place was lost wait for their turn again", extra={"requests": mended})
 
         scheduler.register(REPAIR, mend)
+        if self.digests is not None:
+            self.digests.register(scheduler)
         await scheduler.start()
         await self._plan(scheduler.schedules)
         try:
@@ -191,6 +216,8 @@ class Service:
         while True:
             try:
                 await schedules.add(Schedule(REPAIR, REPAIR, every_s=REPAIR_EVERY_S))
+                if self.digests is not None:
+                    await self.digests.prepare(schedules)
             except UnavailableError as error:
                 self.health.report("redis", State.DOWN, str(error))
                 await asyncio.sleep(FIRST_PAUSE_S)
@@ -231,12 +258,46 @@ class Service:
             return self._adapters[name]
         return self._relayed.setdefault(name, RelayedChat(self._store, name, timeout_s=RELAY_TIMEOUT_S))
 
+    def _make_digests(self, parts: DigestParts) -> Digests:
+        threads = JoinedThreads(self._store, days=self._settings.conversation_days)
+        return Digests(
+            parts,
+            self._store,
+            self._chat,
+            self.conversations,
+            threads,
+            permissions=self.permissions,
+            health=self.health,
+        )
+
     def _make_commands(self) -> Commands | None:
         """Return what people may type; None in a process without an application."""
         if self._application is None:
             return None
-        people = People(self.inbox, self.conversations, self.cache, self.given, self._application.cards)
-        return Commands(self._application, self.inbox, self.conversations, people, access=self.access)
+        application = self._application
+        more = {**(self.digests.handlers if self.digests is not None else {}), **self._more}
+        if application.teacher is not None:
+            room = Classroom(
+                application.teacher, Drafts(self._store), SentFiles(self._store), self.access, self.permissions
+            )
+            more = {**teaching_commands(room), **more}
+        people = People(
+            self.inbox,
+            self.conversations,
+            self.cache,
+            self.given,
+            application.cards,
+            taught=application.teacher,
+        )
+        return Commands(
+            application,
+            self.inbox,
+            self.conversations,
+            people,
+            access=self.access,
+            permissions=self.permissions,
+            more=more,
+        )
 
     def _make_worker(self) -> Worker:
         assert self._application is not None and self.commands is not None  # noqa: S101, PT018 - a worker has both

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-Names = Annotated[tuple[str, ...], NoDecode]
+
+def _split(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Words separated by spaces or commas."""
 
 
 class ServiceSettings(BaseSettings):
@@ -79,6 +85,15 @@ class ServiceSettings(BaseSettings):
     administrators: Names = Field(
         (), description="Accounts with all rights, as CHAT/WORKSPACE/USER or CHAT//USER, by id, separated by spaces."
     )
+    teachers: Names = Field(
+        (),
+        description="Who may teach files: people, channels and groups as CHAT/WORKSPACE/ID or CHAT//ID, separated by "
+        "spaces; none means everybody in the channel.",
+    )
+    digest_subscribers: Names = Field(
+        (), description="Who may subscribe a channel to digests and end that; written as LOCUS_TEACHERS."
+    )
+    status_readers: Names = Field((), description="Who may see the status; written as LOCUS_TEACHERS.")
     answer_external: bool = Field(
         False, description="Whether guests and people of other organisations are answered, from public documents only."
     )

@@ -5,24 +5,33 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 from rich.console import Console
 
 from adapters.terminal import LineInput, TerminalAdapter
 from bot.application import Application
-from bot.bootstrap import open_application
+from bot.bootstrap import make_dataset_folders, open_application, open_genenetwork
 from bot.chat import ChatAdapter
 from bot.commands.sources import public_titles
+from bot.digest.parts import open_digest_parts
 from bot.errors import SettingsError
 from bot.service import ALL_ROLES, Role, Service
 from bot.settings import Settings
 from bot.store.client import Store
+from bot.store.genenetwork_cache import GeneNetworkCache
 from bot.store.opening import open_store
 from bot.store.threads import JoinedThreads
 from bot.texts import quoting_only
 
+if TYPE_CHECKING:
+    from adapters.matrix.account import MatrixAccount as MatrixAccount
+    from adapters.matrix.options import Credentials
+    from adapters.matrix.options import Options as MatrixOptions
+
 TERMINAL_FOLDER = "terminal"  # in the data folder
+MATRIX_FOLDER = "matrix"  # there too
 REDIS_PATIENCE_S = 30.0  # a given server may be started a little later than Locus
 
 
@@ -45,23 +54,36 @@ async def open_service(
         terminal = _terminal(settings, stack) if Role.ADAPTER in roles else None
         store = await stack.enter_async_context(open_store(settings, patience_s=REDIS_PATIENCE_S))
         application = None
+        genenetwork = digest = None
+        if Role.WORKER in roles or Role.SCHEDULER in roles:
+            # One client for all that this process asks of GeneNetwork, with a memory that all processes share.
+            genenetwork = await stack.enter_async_context(open_genenetwork(settings, GeneNetworkCache(store)))
         if Role.WORKER in roles:
-            application = await stack.enter_async_context(open_application(settings, loading))
+            application = await stack.enter_async_context(open_application(settings, loading, genenetwork))
+            await application.count_documents()
+        if genenetwork is not None:
+            model = application.model if application is not None else None
+            folders = make_dataset_folders(settings)
+            parts = open_digest_parts(settings, genenetwork.catalogue, model, folders, declared=Role.SCHEDULER in roles)
+            digest = await stack.enter_async_context(parts)
         # A worker that is no adapter posts through the process that is connected.
         adapters = [terminal] if terminal is not None else []
         if settings.slack_bot_token is not None and Role.ADAPTER in roles:
             adapters.append(await _open_slack(settings, settings.slack_bot_token, store, application, stack))
+        if settings.matrix_homeserver is not None and Role.ADAPTER in roles:
+            adapters.append(await _open_matrix(settings, store, stack))
         if not adapters and Role.ADAPTER in roles:
             raise SettingsError(
                 "No chat is configured: run `locus run` in a terminal, set LOCUS_TERMINAL=on to read questions from a "
-                "pipe, or connect Slack (docs/slack.md)."
+                "pipe, or connect Slack (docs/slack.md) or Matrix (docs/matrix.md)."
             )
-        yield Service(settings, application, store, adapters, roles, alone=alone)
+        yield Service(settings, application, store, adapters, roles, alone=alone, digest=digest)
 
 
 def _terminal(settings: Settings, stack: AsyncExitStack) -> ChatAdapter | None:
     """Return the chat in the terminal, if it is wanted."""
-    has_terminal = sys.stdin.isatty() and sys.stdout.isatty() and settings.slack_bot_token is None
+    elsewhere = settings.slack_bot_token is not None or settings.matrix_homeserver is not None
+    has_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not elsewhere
     if settings.terminal == "off" or (settings.terminal == "auto" and not has_terminal):
         return None
     notice = None if settings.model or settings.remote_url else quoting_only()
@@ -95,7 +117,6 @@ async def _open_slack(
         streaming=settings.slack_streaming == "auto",
         native_markdown=settings.slack_native_markdown,
         steward=settings.slack_steward,
-        teachers=frozenset(settings.slack_teachers),
     )
 
     async def titles() -> Sequence[str]:
@@ -110,7 +131,82 @@ async def _open_slack(
         threads=JoinedThreads(store, days=settings.conversation_days),
         register=[interactions.register],
         accepted=[interactions.name_thread],
+        documents=lambda: application.documents if application is not None else 0,
     )
     await stack.enter_async_context(adapter)
     await stack.enter_async_context(interactions)
     return adapter
+
+
+async def _open_matrix(settings: Settings, store: Store, stack: AsyncExitStack) -> ChatAdapter:
+    """Return Matrix; connected when it runs.
+
+    Raises:
+        SettingsError: If the extra is not installed.
+    """
+    try:
+        from adapters.matrix.adapter import MatrixAdapter
+    except ImportError as error:
+        raise SettingsError(
+            f"Matrix needs the extra 'matrix' ({error.name} is missing): install it with `uv sync --extra matrix`."
+        ) from error
+    options, credentials = matrix_options(settings)
+    adapter = MatrixAdapter(
+        options,
+        settings.data_dir / MATRIX_FOLDER,
+        credentials=credentials,
+        threads=JoinedThreads(store, days=settings.conversation_days),
+    )
+    return await stack.enter_async_context(adapter)
+
+
+def matrix_account(settings: Settings) -> MatrixAccount:
+    """Return what `locus matrix` works on.
+
+    Raises:
+        SettingsError: If no homeserver is set or the extra is not installed.
+    """
+    options, credentials = matrix_options(settings)
+    try:
+        from adapters.matrix.account import MatrixAccount
+    except ImportError as error:
+        raise SettingsError(
+            f"Matrix needs the extra 'matrix' ({error.name} is missing): install it with `uv sync --extra matrix`."
+        ) from error
+    return MatrixAccount(options, settings.data_dir / MATRIX_FOLDER, credentials)
+
+
+def matrix_options(settings: Settings) -> tuple[MatrixOptions, Credentials]:
+    """Return the lab's choices for Matrix, and what it logs in with.
+
+    Raises:
+        SettingsError: If no homeserver is set.
+    """
+    if settings.matrix_homeserver is None:
+        raise SettingsError("LOCUS_MATRIX_HOMESERVER is not set: docs/matrix.md shows how to connect Matrix.")
+    from adapters.matrix.options import Credentials
+    from adapters.matrix.options import Options as MatrixOptions
+    from adapters.matrix.trust import Trust
+
+    options = MatrixOptions(
+        homeserver=settings.matrix_homeserver,
+        user=settings.matrix_user,
+        encryption=settings.matrix_encryption,
+        trust=Trust(settings.matrix_trust, frozenset(settings.matrix_trusted)),
+        allowed_users=frozenset(settings.matrix_allowed_users),
+        allowed_servers=frozenset(settings.matrix_allowed_servers),
+        rooms=frozenset(settings.matrix_rooms),
+        command_prefix=settings.matrix_command_prefix,
+        msgtype=settings.matrix_msgtype,
+        follow_threads=settings.matrix_follow_threads,
+        edit_interval_s=settings.matrix_edit_interval_s,
+        steward=settings.matrix_steward,
+        offer_reactions=settings.matrix_offer_reactions,
+    )
+    credentials = Credentials(
+        password=settings.matrix_password,
+        access_token=settings.matrix_access_token,
+        device_id=settings.matrix_device_id,
+        store_passphrase=settings.matrix_store_passphrase,
+    )
+    return options, credentials

@@ -15,9 +15,9 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from bot.digest_settings import DigestSettings
 from bot.errors import SettingsError
 from bot.service_settings import Names
-from bot.slack_settings import SlackSettings
 
 PREFIX = "LOCUS_"
 DEFAULT_HOSTS = (
@@ -36,7 +36,7 @@ def default_data_dir() -> Path:
     return Path(base) / "locus"
 
 
-class Settings(SlackSettings):
+class Settings(DigestSettings):
     """Every setting of Locus; the name of a variable is LOCUS_ and the field in capitals (docs/settings.md)."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
@@ -170,13 +170,6 @@ class Settings(SlackSettings):
     fetch_max_mib: int = Field(100, ge=1, le=4096, description="Largest single download, in MiB.")
     fetch_timeout_s: float = Field(60, gt=0, le=3600, description="Longest single download, in seconds.")
     contact: str = Field("", max_length=200, description="Contact put into the User-Agent of downloads.")
-
-    @field_validator(
-        "sources", "fetch_allowed_hosts", "fetch_private_hosts", "lora", "tensor_split", "administrators", mode="before"
-    )
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
     @field_validator("gpu_layers", mode="before")
     @classmethod

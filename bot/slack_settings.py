@@ -44,9 +44,6 @@ class SlackSettings(ServiceSettings):
     slack_steward: str = Field(
         "", description='Id of the channel or person that "Ask a person" hands a question to; empty hides the button.'
     )
-    slack_teachers: Names = Field(
-        (), description="Ids of people and user groups who may teach files; none means all members of the channel."
-    )
 
     @model_validator(mode="after")
     def _slack_is_complete(self) -> SlackSettings:

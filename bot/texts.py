@@ -123,9 +123,9 @@ def shutting_down() -> str:
     return "Locus is stopping and accepts nothing more; the chat delivers it again after the next start."
 
 
-def reading_documents() -> str:
-    """Shown at once while an answer is made."""
-    return "Reading the documents …"
+def reading_documents(documents: int = 0) -> str:
+    """Shown at once while an answer is made; `documents` is 0 where nobody knows how many there are."""
+    return f"Reading {documents:,} documents …" if documents > 1 else "Reading the documents …"
 
 
 def queue_position(ahead: int) -> str:
@@ -206,6 +206,19 @@ def malformed_administrator(account: str) -> str:
         f"LOCUS_ADMINISTRATORS names {account[:80]!r}, which is no account: write CHAT/WORKSPACE/USER, such as "
         "slack/T012AB3CD/U012AB3CD."
     )
+
+
+def malformed_permission(setting: str, entry: str) -> str:
+    """An entry of LOCUS_TEACHERS or a setting like it that names nobody."""
+    return (
+        f"{setting} names {entry[:80]!r}, which is no person, channel or group: write CHAT/WORKSPACE/ID, such as "
+        "slack//U012AB3CD, slack//C012AB3CD or slack//S012AB3CD."
+    )
+
+
+def not_permitted(what: str, setting: str) -> str:
+    """Somebody asked for what only some may do; `what` such as "see the status"."""
+    return f"You may not {what} here: the person who runs Locus decides who may, with {setting}."
 
 
 def unknown_request(reference: str) -> str:
@@ -332,6 +345,10 @@ def help_text(*, direct: bool) -> str:
     return (
         "Ask me anything about GeneNetwork, and I answer from its documents with a source behind every statement. "
         f"{conversation}\n\n"
+        'Of GeneNetwork\'s data I show what you name: "BXD_10001", "map BXD_10001", "values of BXD_10001" (with '
+        '"as csv" as a file), "correlate BXD_10001 with HC_M2_0606_P", "plot BXD_10001 against BXD_10002", '
+        '"datasets of BXD tissue:hippocampus", "gene Shh", "search phenotypes cerebellum", "rs31443144", or a '
+        "link to its page.\n\n"
         "These words, as a whole message, are commands:\n"
         "- help: this text\n"
         "- stop: stop my answer to your question\n"
@@ -341,7 +358,13 @@ def help_text(*, direct: bool) -> str:
         "- sources: where it comes from\n"
         "- scope: which documents I see here\n"
         "- export: what is stored about you, as a file; in a direct message\n"
-        "- forget me: delete what is stored about you"
+        "- forget me: delete what is stored about you\n"
+        "- learn this: read the file that you send with it, and show you what it holds\n"
+        "- keep: let answers in this channel, and nowhere else, rest on it\n"
+        "- discard: drop it\n"
+        "- files: which files I was taught here\n"
+        "- forget this file: take back the file that was taught in this conversation\n"
+        "- forget file NAME: take back any other of this channel"
     )
 
 
@@ -355,12 +378,22 @@ def threads_are_conversations() -> str:
     return "In a channel each thread is a conversation of its own: to begin anew, ask in a new thread."
 
 
+def direct_threads_are_conversations() -> str:
+    """`new` in direct messages where each message begins a thread."""
+    return (
+        "Each new message to me here begins a conversation of its own: just ask. I look at what was said before in its "
+        'thread only; "new" in a thread lets me forget that.'
+    )
+
+
 def forget_explained() -> str:
     """`forget me`, which has to be confirmed."""
     return (
         "I would delete what I have stored of your questions and my answers to them, your open questions, your "
-        "feedback with its comments, and copies of those answers kept for others who ask the same. Messages in the "
-        'chat itself stay: delete those yourself. It cannot be undone. To do it, write "forget me now".'
+        "feedback with its comments, files of yours that wait for your word, and copies of those answers kept for "
+        "others who ask the same. Messages in the chat itself stay: delete those yourself. Files that you taught belong "
+        'to their channel and stay too: "files" lists them there, "forget file NAME" takes one back. It cannot be '
+        'undone. To do it, write "forget me now".'
     )
 
 
@@ -449,3 +482,31 @@ def confirm_needs_yes(channel_id: str) -> str:
 def commands_elsewhere() -> str:
     """A command in a process that only connects to a chat."""
     return "This can be asked by mentioning me or in a direct message."
+
+
+_WITHOUT_DOCUMENTS = "; nothing here is from the documents."
+
+
+def live_note(fetched: str) -> str:
+    """Below an answer that was made from GeneNetwork's data and not from the documents."""
+    return f"Live data from GeneNetwork, fetched {fetched}{_WITHOUT_DOCUMENTS}"
+
+
+def live_note_with_documents(note: str) -> str:
+    """The same below an answer that names documents, or that a model wrote from both."""
+    return note.replace(_WITHOUT_DOCUMENTS, "; the documents are named where they were used.")
+
+
+def looking_up() -> str:
+    """In place of an answer, while GeneNetwork is asked."""
+    return "Looking this up in GeneNetwork ..."
+
+
+def computing(doing: str, seconds: float) -> str:
+    """In place of an answer, while GeneNetwork computes for a long time."""
+    return f"GeneNetwork {doing}: {seconds:.0f} s so far. Write stop to end it."
+
+
+def live_unavailable(reason: str) -> str:
+    """Below an answer from the documents to what GeneNetwork itself should have answered."""
+    return f"{reason} This answer rests on the documents alone."

@@ -91,6 +91,7 @@ class Drafts:
         self._edit = edit
         self._interval_s = interval_s
         self._text = ""
+        self._sentence = ""
         self._grown = asyncio.Event()
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -111,6 +112,11 @@ class Drafts:
         self._text += piece
         self._grown.set()
 
+    def tell(self, sentence: str) -> None:
+        """Say what is being done, for as long as nothing is written."""
+        self._sentence = sentence
+        self._grown.set()
+
     async def _run(self) -> None:
         while True:
             await self._grown.wait()
@@ -118,7 +124,7 @@ class Drafts:
             if self._closing.is_set():
                 return
             try:
-                await self._edit(Reply(Stage.DRAFT, self._text))
+                await self._edit(Reply(Stage.DRAFT, self._text) if self._text else Reply(Stage.WAITING, self._sentence))
             except UnavailableError as error:
                 logger.debug("a draft was not shown: %s", error)
             except BotError as error:

@@ -181,6 +181,18 @@ class Catalogue:
             for key, name, scope, number in counts
         ]
 
+    def documents_of(self, prefix: str, scope: str | None) -> list[tuple[str, str, str, str, int]]:
+        """Return (scope, source name, spec, title, number of chunks) of the documents of sources that begin so."""
+        query = (
+            "SELECT scope, sources.name, spec, documents.title, COUNT(homes.chunk_id) FROM sources "
+            "JOIN documents USING (source_id) LEFT JOIN homes USING (document_id) "
+            "WHERE substr(sources.name, 1, ?) = ? AND (? IS NULL OR scope = ?) "
+            "GROUP BY document_id ORDER BY scope, sources.name"
+        )
+        with self.errors():
+            rows = self._connection().execute(query, (len(prefix), prefix, scope, scope)).fetchall()
+        return [(str(a), str(b), str(c), str(d), int(e)) for a, b, c, d, e in rows]
+
     def scopes(self) -> set[str]:
         """Return the scopes that hold at least one source."""
         return {scope for _, scope, _, _, _ in self.sources()}
@@ -360,6 +372,10 @@ class Catalogue:
             chunk_ids.update(document.chunk_ids)
             units.add(document.unit)
         return chunk_ids, units
+
+    def drop_source(self, connection: sqlite3.Connection, *, scope: str, name: str) -> None:
+        """Forget, inside `transaction`, a source that has no documents any more."""
+        connection.execute("DELETE FROM sources WHERE scope = ? AND name = ?", (scope, name))
 
     def _set_meta(self, connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())

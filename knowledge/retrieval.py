@@ -153,4 +153,5 @@ def to_passage(one: Measured, query: Query | None = None, similarity: float = 0.
     sentences = (
         score_sentences(query.text, row.units, one.unit_cosine, one.unit_cover, similarity) if query is not None else ()
     )
-    return Passage(row.chunk_id, render_units(row.units), row.heading, one.candidate.chunk.homes, similarity, sentences)
+    homes, text = one.candidate.chunk.homes, render_units(row.units)
+    return Passage(row.chunk_id, text, row.heading, homes, similarity, sentences, row.scope)

@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from bot.errors import NotFoundError, StorageError
-from bot.evidence import Answer, CitedPassage, Passage
+from bot.evidence import Answer, Citation, CitedPassage, Passage
 from bot.generation import ModelFacts
 from bot.messages import Turn, digest
 from bot.ports import ModelCall
@@ -117,15 +117,25 @@ def cited_passages(card: AnswerCard) -> tuple[CitedPassage, ...]:
     found: list[CitedPassage] = []
     for citation in card.answer.citations:
         words = set(citation.quote.split())
-        candidates = [
-            one.passage
-            for one in card.passages
-            if any((home.source, home.url) == (citation.source, citation.url) for home in one.passage.homes)
-        ]
+        candidates = _passages_of(card, citation)
         if candidates and words:
             best = max(candidates, key=lambda passage: len(words & set(passage.text.split())))
-            found.append(CitedPassage(citation, best.heading, best.text))
+            found.append(CitedPassage(citation, best.heading, best.text, best.scope))
     return tuple(found)
+
+
+def cited_scopes(card: AnswerCard) -> frozenset[str] | None:
+    """Return the scopes of all documents that an answer names, or None where one of them is not known."""
+    scopes: set[str] = set()
+    for citation in card.answer.citations:
+        scopes |= {one.scope for one in _passages_of(card, citation)} or {""}
+    return None if "" in scopes else frozenset(scopes)
+
+
+def _passages_of(card: AnswerCard, citation: Citation) -> list[Passage]:
+    """Return the passages of the document that a citation names."""
+    document = (citation.source, citation.url)
+    return [one.passage for one in card.passages if document in {(home.source, home.url) for home in one.passage.homes}]
 
 
 async def keep_card(store: CardStore, card: AnswerCard, *, user: str = "") -> Answer:

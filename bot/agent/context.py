@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.agent.budget import Budget
 from bot.agent.cards import ToolUse
-from bot.evidence import Passage
+from bot.evidence import Answer, Passage
 from bot.generation import Sampling
 from bot.ports import Asked, LanguageModel, ModelCall, Retriever
 
@@ -27,6 +27,8 @@ class QuestionContext:
         passages: Passages given so far, in the order of their numbers from 1; tools add to them.
         room: Tokens that results of tools may still fill.
         searches: Searches made by tools so far.
+        live_calls: Calls of GeneNetwork made by tools so far.
+        live_answers: What they brought.
         tool_uses: Calls of tools, with what they said.
         lock: Held while passages are added: calls of one round run side by side.
     """
@@ -41,5 +43,7 @@ class QuestionContext:
     passages: list[Passage]
     room: int
     searches: int = 0
+    live_calls: int = 0
+    live_answers: list[Answer] = field(default_factory=list)
     tool_uses: list[ToolUse] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

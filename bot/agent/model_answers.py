@@ -31,10 +31,10 @@ from bot.evidence import Answer, Evidence, Passage
 from bot.generation import Finished, Restarted, Sampling, Text
 from bot.messages import Turn
 from bot.ports import MAX_QUESTION_CHARS, Asked, LanguageModel, ModelCall, Retriever
-from bot.texts import forgotten_turns, unsupported
+from bot.texts import forgotten_turns, live_note_with_documents, unsupported
 
 TEMPLATE_TOKENS = 64  # for the marks a chat template puts around messages, and the question's own words around it
-TOOL_TOKENS = 300  # for the descriptions of tools, the words a template puts around them, and the calls
+TOOL_TOKENS = 300  # for the description of a tool, the words a template puts around it, and the calls
 HISTORY_SHARE = 0.3  # of the free context at most, whatever the setting says
 TOOL_SHARE = 0.3  # of the free context is left for results of tools
 ANSWER_SHARE = 0.4  # of the context at most for the answer
@@ -113,7 +113,7 @@ class ModelAnswerer:
         for name in ("follow_up", "summary"):
             load_prompt(name)
         self._agent = build_agent(model, tools, self._system)
-        self._has_tools = bool(tools)
+        self._tool_tokens = TOOL_TOKENS * len(tools)
         self._summaries = Summaries()
 
     async def rewrite(self, asked: Asked) -> Asked:
@@ -169,9 +169,10 @@ class ModelAnswerer:
         else:
             refusal = self._refuse(asked.question, evidence)
             answer = replace(refusal, mode="model", text=unsupported(), timings_ms=timings)
+        answer = _with_live_data(answer, context.live_answers)
         forgotten = prompt.forgotten + (calls[-1].finished.dropped_turns if calls[-1].finished else 0)
         if forgotten:
-            answer = replace(answer, note=forgotten_turns(forgotten))
+            answer = replace(answer, note=" ".join(filter(None, (answer.note, forgotten_turns(forgotten)))))
         yield await self._kept(answer, asked, evidence, context.passages, calls, context.tool_uses)
 
     async def _pieces(self, context: QuestionContext, messages: Sequence[BaseMessage]) -> AsyncGenerator[str]:
@@ -202,8 +203,8 @@ class ModelAnswerer:
         counts = await self._model.count_tokens([self._system, question, *map(turn_text, turns), *rendered])
         context = min(self._model.facts.context, budget.tokens_left)
         answer_tokens = min(self._options.sampling.max_tokens, int(context * ANSWER_SHARE))
-        tools = self._has_tools and budget.calls_left > 1
-        free = context - answer_tokens - counts[0] - counts[1] - TEMPLATE_TOKENS - (TOOL_TOKENS if tools else 0)
+        tools = self._tool_tokens if budget.calls_left > 1 else 0
+        free = context - answer_tokens - counts[0] - counts[1] - TEMPLATE_TOKENS - tools
         turn_counts, passage_counts = counts[2 : 2 + len(turns)], counts[2 + len(turns) :]
         history_budget = max(0, min(self._options.history_tokens, int(free * HISTORY_SHARE)))
         cut = cut_history(turns, turn_counts, history_budget)
@@ -247,7 +248,7 @@ class ModelAnswerer:
         answer = replace(answer, timings_ms=timings)
         options = self._options
         card = AnswerCard(
-            answer,
+            replace(answer, attachments=()),
             asked.search_for or asked.question,
             asked.history,
             asked.scopes,
@@ -267,7 +268,17 @@ class ModelAnswerer:
             calls=tuple(calls),
             tool_uses=tuple(tool_uses),
         )
-        return await keep_card(self._cards, card, user=asked.user)
+        return replace(await keep_card(self._cards, card, user=asked.user), attachments=answer.attachments)
+
+
+def _with_live_data(answer: Answer, found: Sequence[Answer]) -> Answer:
+    """Return an answer with pictures and time of the live data it cites; the note keeps it out of the answer cache."""
+    cited = {citation.url for citation in answer.citations}
+    used = [one for one in found if one.citations[0].url in cited]
+    if not used:
+        return answer
+    files = tuple(file for one in used for file in one.attachments)
+    return replace(answer, note=live_note_with_documents(used[0].note), attachments=files)
 
 
 def _shown_text(passages: Sequence[Passage]) -> TextStream:

@@ -13,8 +13,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from bot.cli.answer_commands import answer_app
+from bot.cli.digest_commands import digest_app
 from bot.cli.feedback_commands import feedback_app
+from bot.cli.file_commands import file_app
 from bot.cli.inbox_commands import inbox_app
+from bot.cli.matrix_commands import matrix_app
 from bot.cli.model_commands import model_app
 from bot.cli.options import AsJson, DataDir, History, RoleName, settings_of, turns_of
 from bot.cli.person_commands import person_app
@@ -37,10 +40,13 @@ app = typer.Typer(
 
 app.add_typer(model_app, name="model")
 app.add_typer(answer_app, name="answer")
+app.add_typer(matrix_app, name="matrix")
 app.add_typer(inbox_app, name="inbox")
 app.add_typer(feedback_app, name="feedback")
+app.add_typer(file_app, name="files")
 app.add_typer(person_app, name="person")
 app.add_typer(scope_app, name="scope")
+app.add_typer(digest_app, name="digest")
 
 
 def main() -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from bot.cli.loading import shown_loading
 from bot.cli.render import answer_json, dump_json, passage_json, print_answer, print_passages
 from bot.hints import question_hint
 from bot.messages import Turn
+from bot.picture_files import FOLDER, keep_files
 from bot.settings import Settings
 from bot.texts import quoting_only
 
@@ -25,15 +27,18 @@ async def ask_question(settings: Settings, question: str, history: Sequence[Turn
     with shown_loading() as loading:
         async with open_application(settings, loading) as application:
             answer = await application.ask(question, history=history)
-    if settings.model is None and settings.remote_url is None:
+    files: list[Path] = []
+    if answer.attachments:
+        files = await asyncio.to_thread(keep_files, settings.data_dir / FOLDER, answer.attachments)
+    if settings.model is None and settings.remote_url is None and answer.mode != "live":
         tell_once(settings.data_dir)
     hint = question_hint(question, answered=answer.answered)
     if hint:
         sys.stderr.write(f"locus: {hint}\n")
     if as_json:
-        sys.stdout.write(dump_json(answer_json(answer)) + "\n")
+        sys.stdout.write(dump_json(answer_json(answer, files)) + "\n")
     else:
-        print_answer(Console(highlight=False), answer)
+        print_answer(Console(highlight=False), answer, files)
 
 
 def tell_once(data_dir: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from bot.agent.cards import ANSWERS_FOLDER, CardStore
+from bot.bootstrap import open_teacher
 from bot.cli.private_files import private_file
 from bot.errors import InvalidRequestError
 from bot.messages import Sender
@@ -21,6 +22,7 @@ from bot.store.given_answers import GivenAnswers
 from bot.store.inbox import Inbox, InboxLimits
 from bot.store.opening import open_store
 from bot.store.people import People
+from bot.teaching import TaughtFiles
 from bot.texts import forget_needs_yes, malformed_account
 
 UNLIMITED = 1_000_000_000  # characters: a file takes all there is
@@ -40,8 +42,8 @@ def person_id_of(account: str) -> str:
 
 
 @asynccontextmanager
-async def open_people(settings: Settings) -> AsyncIterator[People]:
-    """Open the shared state beside a running Locus."""
+async def open_people(settings: Settings, taught: TaughtFiles | None = None) -> AsyncIterator[People]:
+    """Open the shared state beside a running Locus; `taught` tells which files people taught."""
     async with open_store(settings, exclusive=False) as store:
         yield People(
             Inbox(store, InboxLimits(duplicates_h=settings.duplicates_h)),
@@ -49,13 +51,14 @@ async def open_people(settings: Settings) -> AsyncIterator[People]:
             AnswerCache(store, hours=settings.answer_cache_h),
             GivenAnswers(store, days=settings.retention_days),
             CardStore(settings.data_dir / ANSWERS_FOLDER, limit=settings.answers_kept),
+            taught=taught,
         )
 
 
 async def export_person(settings: Settings, account: str, out: Path | None) -> None:
     """Write what is stored of a person as one JSON object."""
     person_id = person_id_of(account)
-    async with open_people(settings) as people:
+    async with open_teacher(settings) as teacher, open_people(settings, teacher) as people:
         stored = json.dumps(await people.export(person_id, max_chars=UNLIMITED), ensure_ascii=False, indent=1)
     if out is None:
         sys.stdout.write(stored + "\n")

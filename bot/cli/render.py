@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.style import Style
 from rich.text import Text
 
+from bot.attachments import Attachment
 from bot.errors import InvalidRequestError
 from bot.evidence import Answer, Citation, Passage
+from bot.picture_files import inline_picture, told
 from bot.plain_text import without_controls
 
 
@@ -24,8 +28,8 @@ def dump_json(value: object) -> str:
         raise InvalidRequestError(f"The result cannot be written as JSON: {error}.") from error
 
 
-def answer_json(answer: Answer) -> dict[str, object]:
-    """Return the object `locus ask --json` prints."""
+def answer_json(answer: Answer, files: Sequence[Path] = ()) -> dict[str, object]:
+    """Return the object `locus ask --json` prints; `files` says where the answer's attachments were written."""
     return {
         "question": answer.question,
         "answer": answer.text,
@@ -36,6 +40,10 @@ def answer_json(answer: Answer) -> dict[str, object]:
         "timings_ms": dict(answer.timings_ms),
         "id": answer.answer_id,
         "note": answer.note,
+        "files": [
+            {"path": str(path), "media_type": one.media_type, "alt": one.alt, "caption": one.caption}
+            for one, path in zip(answer.attachments, files, strict=True)
+        ],
     }
 
 
@@ -88,14 +96,24 @@ def shown_time(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
-def print_answer(console: Console, answer: Answer) -> None:
-    """Print an answer with its sources."""
+def print_answer(console: Console, answer: Answer, files: Sequence[Path] = ()) -> None:
+    """Print an answer with its sources, and where its attachments were written."""
     console.print(Text(answer.text))
+    print_files(console, answer.attachments, files)
     print_sources(console, answer)
     if answer.note:
         console.print(Text(f"\n{answer.note}", style="dim"))
     if answer.answer_id:
         console.print(Text(f"\nAnswer {answer.answer_id} (locus answer show {answer.answer_id})", style="dim"))
+
+
+def print_files(console: Console, attachments: Sequence[Attachment], files: Sequence[Path]) -> None:
+    """Print where the attachments of an answer were written; pictures are shown where the terminal can."""
+    for attachment, path in zip(attachments, files, strict=True):
+        picture = inline_picture(attachment.data, os.environ) if attachment.alt and console.is_terminal else ""
+        if picture:
+            console.file.write(f"\n{picture}\n")
+        console.print(Text(f"\n{told(attachment, path)}"), soft_wrap=True)
 
 
 def print_passages(console: Console, passages: Sequence[Passage]) -> None:

@@ -17,7 +17,10 @@ from bot.store.schedules import SHORTEST_S, Schedule
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _WEEKDAY = re.compile(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d+))?")
+_NTH = re.compile(r"(\w+)#([1-5]|l)")  # "mon#1": the first Monday of the month; "fri#l": the last Friday
+_NTH_NAMES = {"1": "1st", "2": "2nd", "3": "3rd", "4": "4th", "5": "5th", "l": "last"}
 _MOMENT = timedelta(microseconds=1)
+_CHANGE = timedelta(hours=3)  # clocks are never changed by more, but for the days that islands have left out
 
 
 class Dates(BaseTrigger):  # type: ignore[misc]
@@ -25,6 +28,9 @@ class Dates(BaseTrigger):  # type: ignore[misc]
 
     Where clocks are put back, a job at a set hour runs once, in the first of the two hours of that name; where they are
     put forward, a job in the hour left out runs as long after the change as it would have been after the hour began.
+
+    A weekday may be counted within its month: "0 9 * * mon#1" is the first Monday at 9:00, "0 16 * * fri#l" the last
+    Friday at 16:00.
 
     Args:
         schedule: Its `cron`, or `every_s` and `since`, and `zone` are read. This opens a file (the time zone).
@@ -34,7 +40,7 @@ class Dates(BaseTrigger):  # type: ignore[misc]
     """
 
     def __init__(self, schedule: Schedule) -> None:
-        zone = _zone(schedule.zone)
+        self._zone = _zone(schedule.zone)
         self._every_s = schedule.every_s
         self._since = schedule.since
         self._cron: CronTrigger | None = None
@@ -55,14 +61,15 @@ class Dates(BaseTrigger):  # type: ignore[misc]
             )
         self._any_hour = "*" in hour
         try:
+            nth = _nth_weekdays(weekday)
             self._cron = CronTrigger(
                 minute=minute,
                 hour=hour,
-                day=day,
+                day=nth or day,
                 month=month,
-                day_of_week=",".join(_weekdays(weekday)),
+                day_of_week="*" if nth else ",".join(_weekdays(weekday)),
                 second="0",
-                timezone=zone,
+                timezone=UTC,
             )
         except (ValueError, TypeError) as error:
             raise InvalidRequestError(f"{schedule.cron!r} is no cron expression: {error}.") from error
@@ -75,14 +82,41 @@ class Dates(BaseTrigger):  # type: ignore[misc]
             count = math.floor((moment.timestamp() - self._since) / self._every_s) + 1
             due = datetime.fromtimestamp(self._since + max(1, count) * self._every_s, UTC)
             return due if due > moment else due + timedelta(seconds=self._every_s)
-        start = moment.astimezone(UTC) + _MOMENT
-        while True:
-            found = cast("datetime | None", self._cron.get_next_fire_time(None, start.astimezone(self._cron.timezone)))
-            if found is None:
-                return None
-            if self._any_hour or not found.fold:
-                return found.astimezone(UTC)
-            start = found.astimezone(UTC) + _MOMENT
+        # APScheduler counts on the wall's clock, as if that were never changed: across a change it leaves out the first
+        # hour of the day after (3.11). What the wall shows is then looked up in the zone, here.
+        shown = moment.astimezone(self._zone).replace(tzinfo=UTC)
+        found = self._next_shown(shown)
+        if found is None:
+            return None
+        if self._steady(shown) and self._steady(found):
+            return found.replace(tzinfo=self._zone).astimezone(UTC)
+        best: datetime | None = None
+        found = self._next_shown(shown - _CHANGE)
+        while found is not None:
+            for real in self._real(found):
+                if real > moment and (best is None or real < best):
+                    best = real
+            if best is not None and found > best.astimezone(self._zone).replace(tzinfo=UTC) + _CHANGE:
+                return best
+            found = self._next_shown(found)
+        return best
+
+    def _next_shown(self, shown: datetime) -> datetime | None:
+        """Return the first date after `shown`, both as a clock on the wall shows them, marked as UTC."""
+        assert self._cron is not None  # noqa: S101 - intervals never get here
+        return cast("datetime | None", self._cron.get_next_fire_time(None, shown + _MOMENT))
+
+    def _steady(self, shown: datetime) -> bool:
+        """True when no clock is changed around a time that the wall shows."""
+        before, after = (shown.replace(tzinfo=self._zone) + change for change in (-_CHANGE, _CHANGE))
+        return before.utcoffset() == after.utcoffset()
+
+    def _real(self, shown: datetime) -> Iterator[datetime]:
+        """Yield the moments at which a job runs whose time the wall shows, in UTC."""
+        for fold in (0, 1) if self._any_hour else (0,):
+            real = shown.replace(tzinfo=self._zone, fold=fold).astimezone(UTC)
+            if not self._any_hour or real.astimezone(self._zone).replace(tzinfo=UTC) == shown:
+                yield real
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
         """Return the next date after now: dates that were missed are one date, not many. Called by APScheduler."""
@@ -96,6 +130,19 @@ def _zone(name: str) -> ZoneInfo:
         raise InvalidRequestError(
             f"{name[:60]!r} is no time zone: use a name of the tz database, such as America/Chicago."
         ) from error
+
+
+def _nth_weekdays(text: str) -> str:
+    """Return a field such as "mon#1,mon#3" as APScheduler's day of the month has it ("1st mon,3rd mon"), or ""."""
+    if "#" not in text:
+        return ""
+    found: list[str] = []
+    for part in text.lower().split(","):
+        match = _NTH.fullmatch(part)
+        if match is None:
+            raise ValueError(f"{part!r} is no weekday of a month, such as mon#1 or fri#l")
+        found.append(f"{_NTH_NAMES[match[2]]} {_WEEKDAYS[_weekday(match[1]) % 7]}")
+    return ",".join(found)
 
 
 def _weekdays(text: str) -> Iterator[str]:

@@ -7,15 +7,17 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from bot.errors import BotError
-from bot.store.client import Command, Reply
+from bot.store.client import Command, Reply, Watch
 from bot.store.leader import Leader, LostLeadershipError
 from bot.store.schedules import Schedule
 
 logger = logging.getLogger(__name__)
 
 JOB_TIMEOUT_S = 600.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,23 @@ class Occasion:
             LostLeadershipError: If one has; nothing was written.
         """
         return await self.leader.commit(*commands, fence=self.fence)
+
+    async def attempt(self, body: Callable[[Watch], Awaitable[T]], *keys: str) -> T:
+        """Read, decide and write as `Store.attempt`, under the condition of `commit`.
+
+        Raises:
+            LostLeadershipError: If another process has led since the job was begun; nothing was written.
+        """
+        return await self.leader.attempt(body, *keys, fence=self.fence)
+
+    def check(self) -> None:
+        """Go on only while this process leads as far as it can know by itself: before what cannot be taken back.
+
+        Raises:
+            LostLeadershipError: If its lease has ended, or another process has led since.
+        """
+        if self.leader.fence != self.fence:
+            raise LostLeadershipError("The lease ended while a job ran; another process goes on with it.")
 
 
 Job = Callable[[Occasion], Awaitable[None]]

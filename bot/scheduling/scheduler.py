@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -41,10 +42,22 @@ class Scheduler:
         store: Where.
         holder: Name of this process; unique over all processes and starts.
         lease_s: Seconds after which another process leads when this one is gone.
+        clock: Seconds since 1970, by which dates are due; leases go by the clock of the machine.
+        timer: Makes what calls jobs at their dates; by default APScheduler, which goes by the clock of the machine.
     """
 
-    def __init__(self, store: Store, holder: str, *, lease_s: float = 15.0) -> None:
-        self.schedules = Schedules(store)
+    def __init__(
+        self,
+        store: Store,
+        holder: str,
+        *,
+        lease_s: float = 15.0,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], Timer] | None = None,
+    ) -> None:
+        self.schedules = Schedules(store, clock=clock)
+        self._clock = clock
+        self._make_timer = timer
         self._store = store
         self._leader = Leader(store, "scheduler", holder, lease_s=lease_s)
         self._jobs: dict[str, tuple[Job, float]] = {}
@@ -77,13 +90,13 @@ class Scheduler:
             SettingsError: If the extra is not installed.
         """
         try:
-            timer = await asyncio.to_thread(_import_timer)
+            make_timer = await asyncio.to_thread(_import_timer) if self._make_timer is None else self._make_timer
         except ImportError as error:
             raise SettingsError(
                 "The scheduler needs the extra 'run': install it with `uv sync --extra run`."
             ) from error
         self._stopping = False
-        self._timer = timer()
+        self._timer = make_timer()
         self._tasks = [
             asyncio.create_task(self._lead(), name="scheduler: lead"),
             asyncio.create_task(self._listen(), name="scheduler: listen"),
@@ -191,7 +204,7 @@ class Scheduler:
         self._bad.pop(handle, None)
         due = dates.after(await self._last(schedule)) if schedule.enabled else None
         if due is not None and self._timer is not None:
-            self._plan(schedule, dates, max(due, datetime.now(UTC)))
+            self._plan(schedule, dates, max(due, self._now()))
 
     def _plan(self, schedule: Schedule, dates: Dates, first: datetime) -> None:
         async def call() -> None:
@@ -208,7 +221,7 @@ class Scheduler:
 
     async def _last(self, schedule: Schedule) -> datetime:
         """Return the moment up to which all dates of a schedule are done."""
-        handle, now = schedule.schedule_id, time.time()
+        handle, now = schedule.schedule_id, self._clock()
         done = await self.schedules.last_run(handle) or 0.0
         if done > now + MAX_SKEW_S:
             logger.warning("the last run of the schedule %s lies in the future: it counts as being now", handle)
@@ -219,7 +232,7 @@ class Scheduler:
     async def _run(self, schedule: Schedule, dates: Dates) -> None:
         """Run a job, and store that it is done; owns every error of it."""
         handle = schedule.schedule_id
-        begun = datetime.now(UTC)
+        begun = self._now()
         try:
             due = dates.after(await self._last(schedule))
             if due is None or due > begun or not await self._leader.renew():
@@ -243,7 +256,10 @@ class Scheduler:
             logger.warning("the job of the schedule %s is tried again later: %s", handle, error)
         self._retries[handle] = pause_s
         if handle in self._known and self._led and not self._stopping:
-            self._plan(schedule, dates, datetime.now(UTC) + timedelta(seconds=pause_s))
+            self._plan(schedule, dates, self._now() + timedelta(seconds=pause_s))
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
     async def _cancel_jobs(self) -> None:
         running = set(self._running)

@@ -107,11 +107,12 @@ class AnswerCache:
     ) -> list[Command]:
         """Return the commands that keep an answer; none for one that may be better next time.
 
-        That is a refusal, and an answer with a note: the model was away and quotes were given instead, or part of the
-        conversation was left out. Nor for a question that is too long to be read whole.
+        That is a refusal, one from GeneNetwork's data, and one with a note: the model was away and quotes were given
+        instead, or part of the conversation was left out. Nor for a question that is too long to be read whole.
         """
         asked, sorted_scopes = normalised(question), tuple(sorted(set(scopes)))
-        if self._lifetime_ms <= 0 or not answer.answered or answer.note or len(question) > MAX_QUESTION_CHARS:
+        fleeting = answer.mode == "live" or answer.attachments or answer.note
+        if self._lifetime_ms <= 0 or not answer.answered or fleeting or len(question) > MAX_QUESTION_CHARS:
             return []
         slot = _slot(asked, sorted_scopes, signature)
         # What was asked stands once, in its normalised form.

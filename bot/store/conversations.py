@@ -40,6 +40,7 @@ class StoredTurn:
         person_id: Who asked; of an answer too.
         at: Seconds since 1970, UTC.
         scopes: What was searched for the answer; who may not see all of it sees nothing of the turn.
+        rests_on: See `bot.given.GivenAnswer`.
     """
 
     role: Role
@@ -48,6 +49,20 @@ class StoredTurn:
     person_id: str
     at: float
     scopes: tuple[str, ...] = ()
+    rests_on: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What was said before.
+
+    Attributes:
+        turns: Oldest first, beginning with a question.
+        rests_on: Scopes of what the answers among them rest on.
+    """
+
+    turns: tuple[Turn, ...] = ()
+    rests_on: frozenset[str] = frozenset()
 
 
 TURNS = Record(StoredTurn)
@@ -70,44 +85,78 @@ class Conversations:
         self._clock = clock
         self._people = PersonIndex(store, days=days, clock=clock)
 
-    async def load(self, place: Place, *, scopes: Sequence[str]) -> tuple[Turn, ...]:
-        """Return the latest turns that fit the budget, oldest first and beginning with a question.
+    async def load(self, place: Place, *, scopes: Sequence[str], before: str = "") -> Recalled:
+        """Return the latest turns that fit the budget.
 
         Args:
             place: Where.
             scopes: What may be seen there now; turns that rest on anything else are left out.
+            before: A request: what was said from it on is left out, and everything where it is not remembered any
+                more. "" for none.
         """
         key = self._key(place.conversation_id)
-        turns: list[Turn] = []  # newest first
-        left = self._budget_chars
+        turns: list[StoredTurn] = []  # newest first
+        left, passed = self._budget_chars, not before
         for begin, end in ((-LATEST, -1), (-MAX_TURNS, -LATEST - 1)):
             stored = texts(await self._store.call("LRANGE", key, begin, end))
             for turn in filter(None, map(TURNS.find, reversed(stored))):
-                if not set(turn.scopes) <= set(scopes):
+                if turn.request_id == before:
+                    passed = True
+                    continue
+                if not passed or not set(turn.scopes) <= set(scopes):
                     continue
                 left -= len(turn.text)
                 if left < 0:
                     break
-                turns.append(Turn(turn.role, turn.text))
+                turns.append(turn)
             if left < 0 or len(stored) < LATEST:
                 break
         while turns and turns[-1].role != "user":
             turns.pop()
-        return tuple(reversed(turns))
+        rests_on = (turn.scopes if turn.rests_on is None else turn.rests_on for turn in turns)
+        return Recalled(tuple(Turn(turn.role, turn.text) for turn in reversed(turns)), frozenset().union(*rests_on))
 
-    def append(self, request: Request, question: str, answer: str, *, scopes: Sequence[str]) -> list[Command]:
-        """Return the commands that add a question and its answer, for which `scopes` were searched."""
+    def append(
+        self,
+        request: Request,
+        question: str,
+        answer: str,
+        *,
+        scopes: Sequence[str],
+        rests_on: Sequence[str] | None = None,
+    ) -> list[Command]:
+        """Return the commands that add a question and its answer; scopes as of `StoredTurn`."""
         place, person_id = request.message.place, request.message.sender.person_id
         key, now = self._key(place.conversation_id), self._clock()
         said: tuple[tuple[Role, str], ...] = (("user", question), ("assistant", answer))
+        rests = None if rests_on is None else tuple(rests_on)
         turns = (
-            StoredTurn(role, storable(text), request.request_id, person_id, now, tuple(scopes)) for role, text in said
+            StoredTurn(role, storable(text), request.request_id, person_id, now, tuple(scopes), rests)
+            for role, text in said
         )
         return [
             ("RPUSH", key, *(TURNS.dump(turn) for turn in turns)),
             ("LTRIM", key, -MAX_TURNS, -1),
             ("PEXPIRE", key, self._lifetime_ms),
             *self._people.remember(person_id, "conversation", place.conversation_id),
+        ]
+
+    def tell(self, place: Place, question: str, told: str, *, reference: str) -> list[Command]:
+        """Return the commands that begin a conversation with what the bot said of its own accord.
+
+        Args:
+            place: Where; usually the thread below what was said.
+            question: What it answers, as the first turn of a conversation is a question.
+            told: What was said.
+            reference: Handle of what was said.
+        """
+        key, now = self._key(place.conversation_id), self._clock()
+        said: tuple[tuple[Role, str], ...] = (("user", question), ("assistant", told))
+        turns = (StoredTurn(role, storable(text), reference, "", now) for role, text in said)
+        return [
+            ("RPUSH", key, *(TURNS.dump(turn) for turn in turns)),
+            ("LTRIM", key, -MAX_TURNS, -1),
+            ("PEXPIRE", key, self._lifetime_ms),
         ]
 
     def restart(self, place: Place) -> list[Command]:

@@ -48,7 +48,9 @@ class GivenAnswers:
         passages = tuple(
             dataclasses.replace(passage, text=storable(passage.text, MAX_PASSAGE_CHARS)) for passage in given.passages
         )
-        value = GIVEN.dump(dataclasses.replace(given, passages=passages))
+        # Pictures and tables live as long as the request that shows them.
+        answer = dataclasses.replace(given.answer, attachments=())
+        value = GIVEN.dump(dataclasses.replace(given, answer=answer, passages=passages))
         return [
             ("SET", self._key(given.handle), value, "PX", self._lifetime_ms),
             *self._people.remember(given.person_id, "given", given.handle),

@@ -296,7 +296,7 @@ class Inbox:
     def keep_done(self, request: Request) -> Command:
         """Return the command that keeps a finished request, without text and name: other deliveries are known by it."""
         message = request.message
-        nameless = dataclasses.replace(message, text="", sender=dataclasses.replace(message.sender, name=""))
+        nameless = dataclasses.replace(message, text="", files=(), sender=dataclasses.replace(message.sender, name=""))
         slim = dataclasses.replace(request, message=nameless, notice="", ready="")
         lifetime = max(1, self.limits.duplicates_h * HOUR_MS)
         return ("SET", self.keys.request(request.request_id), REQUESTS.dump(slim), "PX", lifetime)

@@ -13,11 +13,14 @@ from pydantic import JsonValue
 
 from bot.store.answer_cache import AnswerCache
 from bot.store.conversations import Conversations
+from bot.store.drafts import Drafts
 from bot.store.given_answers import GivenAnswers
 from bot.store.inbox import Inbox
 from bot.store.person_export import MAX_EXPORT_CHARS, PersonExport
 from bot.store.person_index import PersonIndex, PersonKind
 from bot.store.person_requests import PersonRequests
+from bot.store.sent_files import SentFiles
+from bot.teaching import TaughtFiles
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class Forgotten:
         gaps: Questions kept because the documents did not answer them.
         given_up: Questions that had failed.
         cards: Files with what an answer was made from.
+        files: That were sent and not taught: as read, or how to fetch them.
     """
 
     questions: int = 0
@@ -56,6 +60,7 @@ class Forgotten:
     gaps: int = 0
     given_up: int = 0
     cards: int = 0
+    files: int = 0
 
     @property
     def total(self) -> int:
@@ -76,6 +81,7 @@ class People:
         cache: Answers kept to be given again.
         given: Answers as given.
         cards: Answer cards, where this process has them.
+        taught: Tells which files people taught, where this process has the index; these belong to channels and stay.
         patience_s: How long `forget` waits for workers to let go of questions they are answering.
         clock: Seconds since 1970.
     """
@@ -88,16 +94,19 @@ class People:
         given: GivenAnswers,
         cards: Cards | None = None,
         *,
+        taught: TaughtFiles | None = None,
         patience_s: float = 5.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = inbox.store
         self._requests = PersonRequests(inbox, patience_s=patience_s)
-        self._export = PersonExport(inbox, conversations, cache, given, clock=clock)
+        self._export = PersonExport(inbox, conversations, cache, given, taught, clock=clock)
         self._conversations = conversations
         self._cache = cache
         self._given = given
         self._cards = cards
+        self._drafts = Drafts(inbox.store)
+        self._sent = SentFiles(inbox.store)
         self._index = PersonIndex(inbox.store, days=1, clock=clock)
 
     async def export(self, person_id: str, *, but: str = "", max_chars: int = MAX_EXPORT_CHARS) -> dict[str, JsonValue]:
@@ -135,6 +144,8 @@ class People:
             feedback=await self._forget_each(person_id, "feedback", self._forget_feedback),
             gaps=await self._forget_each(person_id, "gap", self._forget_gap),
             cards=await asyncio.to_thread(self._cards.delete_of, person_id) if self._cards is not None else 0,
+            files=await self._forget_each(person_id, "draft", self._drafts.forget)
+            + await self._forget_each(person_id, "sent", self._sent.forget),
         )
 
     async def _forget_each(

@@ -13,10 +13,13 @@ from bot.requests import Request, State
 from bot.store.answer_cache import AnswerCache
 from bot.store.client import text
 from bot.store.conversations import Conversations
+from bot.store.drafts import Drafts
 from bot.store.given_answers import GivenAnswers
 from bot.store.inbox import Inbox
 from bot.store.person_index import PersonIndex, PersonKind
 from bot.store.person_requests import PersonRequests
+from bot.store.sent_files import SentFiles
+from bot.teaching import TaughtFiles
 
 MAX_EXPORT_CHARS = 8_000_000
 
@@ -31,6 +34,7 @@ class PersonExport:
         conversations: What was said.
         cache: Answers kept to be given again.
         given: Answers as given.
+        taught: Tells which files people taught, where that is known.
         clock: Seconds since 1970.
     """
 
@@ -40,6 +44,7 @@ class PersonExport:
         conversations: Conversations,
         cache: AnswerCache,
         given: GivenAnswers,
+        taught: TaughtFiles | None = None,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -48,6 +53,9 @@ class PersonExport:
         self._conversations = conversations
         self._cache = cache
         self._given = given
+        self._taught = taught
+        self._drafts = Drafts(inbox.store, clock=clock)
+        self._sent = SentFiles(inbox.store, clock=clock)
         self._clock = clock
         self._index = PersonIndex(inbox.store, days=1, clock=clock)
 
@@ -75,6 +83,9 @@ class PersonExport:
             "cached_answers": await self._each(person_id, "cached", self._cached_answer, budget),
             "feedback": await self._each(person_id, "feedback", self._opinion, budget),
             "unanswered_questions": await self._each(person_id, "gap", self._gap, budget),
+            "files_sent": await self._each(person_id, "sent", self._files, budget),
+            "files_waiting": await self._each(person_id, "draft", self._waiting, budget),
+            "files_taught": budget.fitting(await self._lessons(person_id)),
         }
         return {"person": person_id, "made_at": _iso(self._clock()), **parts, "left_out": budget.left_out}
 
@@ -125,6 +136,24 @@ class PersonExport:
 
     async def _gap(self, _person_id: str, handle: str) -> JsonValue:
         return await self._json("gap", handle)
+
+    async def _files(self, person_id: str, conversation_id: str) -> JsonValue:
+        files = await self._sent.find(conversation_id, person_id)
+        names: list[JsonValue] = [file.name for file in files]
+        return {"conversation": conversation_id, "names": names} if names else None
+
+    async def _waiting(self, person_id: str, conversation_id: str) -> JsonValue:
+        drafts = await self._drafts.find(conversation_id, person_id)
+        names: list[JsonValue] = [draft.name for draft in drafts]
+        return {"conversation": conversation_id, "names": names} if names else None
+
+    async def _lessons(self, person_id: str) -> list[JsonValue]:
+        lessons = await self._taught.lessons() if self._taught is not None else ()
+        return [
+            {"channel": one.shelf.channel_id, "name": one.name, "title": one.title, "taught_at": _iso(one.taught_at)}
+            for one in lessons
+            if one.person_id == person_id
+        ]
 
     async def _json(self, kind: PersonKind, handle: str) -> JsonValue:
         value = text(await self._store.call("GET", self._store.key(kind, handle)))

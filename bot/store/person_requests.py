@@ -120,7 +120,7 @@ def _without_words(request: Request) -> Request:
     message = request.message
     sender = dataclasses.replace(message.sender, name="")
     return dataclasses.replace(
-        request, message=dataclasses.replace(message, text="", sender=sender), notice="", ready=""
+        request, message=dataclasses.replace(message, text="", files=(), sender=sender), notice="", ready=""
     )
 
 

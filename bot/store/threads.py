@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.messages import Place
-from bot.store.client import Store
+from bot.store.client import Command, Store
 from bot.store.keys import KeyKind
 
 DAY_MS = 86_400_000
@@ -37,7 +37,11 @@ class JoinedThreads:
         Raises:
             UnavailableError: If Redis is away.
         """
-        await self._store.call("SET", self._key(place), "1", "PX", self._lifetime_ms)
+        await self._store.call(*self.joining(place))
+
+    def joining(self, place: Place) -> Command:
+        """Return the command that notes that the bot takes part."""
+        return ("SET", self._key(place), "1", "PX", self._lifetime_ms)
 
     async def joined(self, place: Place) -> bool:
         """True where it takes part. Raises as `join`."""

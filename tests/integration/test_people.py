@@ -189,7 +189,7 @@ async def test_other_people_keep_what_is_theirs(lab: Lab, tmp_path: Path) -> Non
 
     assert before.count("u2 wrote") == after.count("u2 wrote")
     assert ["user", "assistant"] == [
-        turn.role for turn in await lab.conversations.load(theirs.place, scopes=("public",))
+        turn.role for turn in (await lab.conversations.load(theirs.place, scopes=("public",))).turns
     ]
     assert waiting.request_id == (await lab.take()).request_id
     assert 1 == len(list((tmp_path / "answers").glob("*.json")))
@@ -507,6 +507,9 @@ async def test_an_export_holds_what_is_stored_of_a_person_and_nothing_of_others(
         "cached_answers": 1,
         "feedback": 1,
         "unanswered_questions": 1,
+        "files_sent": 0,
+        "files_waiting": 0,
+        "files_taught": 0,
     } == counts
     assert "u2 wrote" not in written
     assert "The strains were made by crossing" not in written

@@ -13,7 +13,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from pydantic import SecretStr
 
-from bot.engine.circuit import CircuitBreaker, CircuitState
+from bot.circuit import CircuitBreaker, CircuitState
 from bot.engine.fallback import FallbackModel
 from bot.engine.remote import RemoteModel, RemotePatience
 from bot.engine.remote_errors import RemoteBusyError
@@ -757,7 +757,7 @@ async def test_a_server_that_keeps_failing_is_left_alone_and_tried_again(caplog:
     assert ["left alone", "answers again"] == [
         next(word for word in ("left alone", "answers again") if word in record.message)
         for record in caplog.records
-        if record.name == "bot.engine.circuit"
+        if record.name == "bot.circuit"
     ]
 
 

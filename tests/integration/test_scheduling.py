@@ -77,6 +77,13 @@ def test_an_hour_that_comes_twice_counts_once_where_the_hour_is_set() -> None:
     ] == following(cron("30 2 * * *"), datetime(2026, 10, 23, 12, tzinfo=BERLIN), 3)
 
 
+def test_the_first_hour_after_the_day_of_a_change_is_not_left_out() -> None:
+    """Midnight of the Monday after the clocks were put forward, which the library underneath leaves out for a week."""
+    assert ["Mon 30 Mar 00:00 +0200", "Mon 06 Apr 00:00 +0200"] == following(
+        cron("0 0 * * 1"), datetime(2026, 3, 23, 0, tzinfo=BERLIN), 2
+    )
+
+
 def test_every_hour_means_every_hour_when_the_clocks_change() -> None:
     """Twenty-five of them on that day."""
     assert [

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bot.agent.cards import AnswerCard, CardStore, card_json, keep_card, new_answer_id, number_passages
+from bot.agent.cards import AnswerCard, CardStore, card_json, cited_scopes, keep_card, new_answer_id, number_passages
 from bot.agent.model_answers import AnswerOptions, ModelAnswerer
 from bot.agent.quoting import QuotingAnswerer, refuse
 from bot.agent.replay import replay_card
@@ -22,7 +22,7 @@ from bot.application import Application
 from bot.cli.answers import replay_answer, show_answer
 from bot.cli.app import app
 from bot.errors import BotError, NotFoundError, RefusedError, SettingsError, StorageError
-from bot.evidence import Answer, Evidence, Home, Passage, Sentence
+from bot.evidence import Answer, Citation, Evidence, Home, Passage, Sentence
 from bot.generation import ModelFacts, Sampling
 from bot.messages import Turn
 from bot.ports import Answerer, Asked, IndexFacts
@@ -368,3 +368,25 @@ def test_an_unknown_handle_is_one_sentence_on_the_command_line(tmp_path: Path, m
         done = CliRunner().invoke(app, ["answer", command, "nonesuch22", "--data-dir", str(tmp_path)])
 
         assert isinstance(done.exception, NotFoundError)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "named", "expected"),
+    [
+        (("public", "channel-x"), (1,), {"public"}),
+        (("public", "channel-x"), (1, 2), {"public", "channel-x"}),
+        (("public", ""), (1, 2), None),
+        (("public", "channel-x"), (1, 3), None),
+        (("public", "channel-x"), (), set()),
+    ],
+)
+def test_the_scopes_of_an_answer_are_those_of_the_documents_it_names(
+    scopes: tuple[str, ...], named: tuple[int, ...], expected: set[str] | None
+) -> None:
+    """A document that no passage of the card stands in may be anybody's, and so may one of an older index."""
+    passages = [replace(passage(number, "Text."), scope=scope) for number, scope in enumerate(scopes, 1)]
+    citations = tuple(Citation(n, f"D{n}", f"doc{n}.md", None, "") for n in named)
+    answer = Answer("q", "The documents do not say.", "quotes", False, citations, 0.1)
+    card = AnswerCard(answer, "q", (), ("public",), number_passages(passages))
+
+    assert expected == cited_scopes(card)

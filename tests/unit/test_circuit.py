@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from bot.engine.circuit import CircuitBreaker, CircuitState
+from bot.circuit import CircuitBreaker, CircuitState
 from bot.errors import InvalidRequestError, UnavailableError
 
 

@@ -18,7 +18,7 @@ from bot.store.conversations import Conversations
 from bot.store.given_answers import GivenAnswers
 from bot.store.inbox import Inbox
 from bot.store.people import People
-from tests.fakes import HeldAnswerer, held_application, message
+from tests.fakes import HeldAnswerer, MemoryChat, held_application, message
 
 NOW = 1_793_700_000.0  # 2026-11-03, two days after the made-up index was published
 
@@ -34,12 +34,15 @@ class Typing:
         self.application = held_application(HeldAnswerer())
         self.commands = Commands(self.application, self.inbox, self.conversations, people, clock=lambda: NOW)
 
-    async def type(self, text: str, *, audience: Audience = Audience.DIRECT) -> CommandResult:
-        """Run a command and what belongs to it."""
+    async def type(
+        self, text: str, *, audience: Audience = Audience.DIRECT, thread: str = "", beside: bool = False
+    ) -> CommandResult:
+        """Run a command and what belongs to it; `beside` the conversation, as a slash command is typed."""
         command = find_command(text)
         assert command is not None
-        asked = message(text, number=99, audience=audience)
-        context = CommandContext(asked.place, asked.sender, Request(asked.request_id, asked))
+        asked = message(text, number=99, audience=audience, thread=thread)
+        request, chat = Request(asked.request_id, asked), None if beside else MemoryChat()
+        context = CommandContext(asked.place, asked.sender, request, chat=chat)
         result = await self.commands.run(command, context)
         if result.also:
             await self.store.transaction(*result.also)
@@ -123,7 +126,9 @@ async def test_help_names_every_command(typing: Typing) -> None:
     channel = (await typing.type("help", audience=Audience.PUBLIC)).reply.text
     listed = [line[2:].partition(":")[0] for line in direct.splitlines() if line.startswith("- ")]
 
-    assert {"help", "stop", "again", "new", "status", "sources", "scope", "export", "forget me"} == set(listed)
+    about_files = {"learn this", "keep", "discard", "files", "forget this file", "forget file NAME"}
+    others = {"help", "stop", "again", "new", "status", "sources", "scope", "export", "forget me"}
+    assert others | about_files == set(listed)
     assert all(find_command(name) for name in listed if name != "again")
     assert ('until you write "new"' in direct, "Each thread is a conversation" in channel) == (True, True)
 
@@ -135,10 +140,22 @@ async def test_new_begins_a_direct_conversation_anew(typing: Typing) -> None:
     await typing.say(asked, shared)
 
     assert [] == (await typing.type("new", audience=Audience.PUBLIC)).also
-    assert () != await typing.conversations.load(asked.place, scopes=("public",))
+    assert () != (await typing.conversations.load(asked.place, scopes=("public",))).turns
     assert "begin anew" in (await typing.type("new")).reply.text
-    assert () == await typing.conversations.load(asked.place, scopes=("public",))
-    assert () != await typing.conversations.load(shared.place, scopes=("public",))
+    assert () == (await typing.conversations.load(asked.place, scopes=("public",))).turns
+    assert () != (await typing.conversations.load(shared.place, scopes=("public",))).turns
+
+
+async def test_new_where_each_message_begins_a_thread_says_so(typing: Typing) -> None:
+    """A new message or a slash command begins nothing that could be begun anew; in a thread its turns are forgotten."""
+    asked = message("What is BXD?", thread="1")
+    await typing.say(asked)
+
+    for told in (await typing.type("new", thread="m99"), await typing.type("new", beside=True)):
+        assert (True, []) == ("begins a conversation of its own" in told.reply.text, told.also)
+    assert () != (await typing.conversations.load(asked.place, scopes=("public",))).turns
+    assert "begin anew" in (await typing.type("new", thread="1")).reply.text
+    assert () == (await typing.conversations.load(asked.place, scopes=("public",))).turns
 
 
 async def test_forget_explains_before_it_deletes(typing: Typing) -> None:
@@ -147,9 +164,9 @@ async def test_forget_explains_before_it_deletes(typing: Typing) -> None:
     await typing.say(asked)
 
     assert '"forget me now"' in (await typing.type("forget me")).reply.text
-    assert () != await typing.conversations.load(asked.place, scopes=("public",))
+    assert () != (await typing.conversations.load(asked.place, scopes=("public",))).turns
     assert "1 thing stored about you was deleted" in (await typing.type("forget me now")).reply.text
-    assert () == await typing.conversations.load(asked.place, scopes=("public",))
+    assert () == (await typing.conversations.load(asked.place, scopes=("public",))).turns
     assert "nothing stored" in (await typing.type("forget me now")).reply.text
 
 
@@ -201,6 +218,14 @@ async def test_status_says_counts_only(typing: Typing) -> None:
         "I have read 12 documents (revision 1, 2 days old). Answers quote the documents; no model is set. "
         "1 other question is open."
     ) == text
+
+
+async def test_status_beside_a_conversation_counts_every_open_question(typing: Typing) -> None:
+    """A slash command never waited among the questions, so none of these is it."""
+    await typing.inbox.prepare()
+    await typing.inbox.accept([message("Secret one?", user="u2", channel="c2")])
+
+    assert "1 other question is open." in (await typing.type("status", beside=True)).reply.text
 
 
 async def test_status_before_the_first_ingest(typing: Typing, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,14 +15,16 @@ ROOT = Path(__file__).parents[2]
 
 def test_env_example_names_every_setting_and_no_other() -> None:
     """The example file and the settings hold the same names."""
-    named = set(re.findall(r"^#? ?(LOCUS_[A-Z_]+)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"^#? ?(LOCUS_[A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
 
     assert setting_names() == named
 
 
 def test_every_setting_is_documented() -> None:
     """docs/settings.md has a row for each setting."""
-    documented = set(re.findall(r"^\| `(LOCUS_[A-Z_]+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE))
+    documented = set(
+        re.findall(r"^\| `(LOCUS_[A-Z0-9_]+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
+    )
 
     assert setting_names() == documented
 
@@ -78,3 +80,12 @@ def test_the_environment_wins_over_the_file_and_options_over_both(
 
     assert (4, 7, Path("/option")) == (settings.top_k, settings.model_seed, settings.data_dir)
     assert ("a.org", "*.b.org") == load_settings(fetch_allowed_hosts="a.org, *.b.org").fetch_allowed_hosts
+
+
+def test_lists_are_separated_by_spaces_or_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All settings of several words are read alike, those of chats too."""
+    monkeypatch.setenv("LOCUS_SLACK_CHANNELS", "C1  C2")
+    monkeypatch.setenv("LOCUS_TEACHERS", "slack//U1, slack//S1")
+    settings = load_settings()
+
+    assert (("C1", "C2"), ("slack//U1", "slack//S1")) == (settings.slack_channels, settings.teachers)

@@ -1,0 +1,168 @@
+"""The digest as a part of the service: what is scheduled, what people type, what is looked after."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from bot.chat import ChatAdapter
+from bot.commands.command import CommandName, Handler
+from bot.digest.announcing import Announcer
+from bot.digest.commands import DigestCommand
+from bot.digest.looking import Looker
+from bot.digest.names import LOOK, RUN
+from bot.digest.parts import DigestParts
+from bot.digest.roster import Roster
+from bot.digest.subscriptions import JOB, Subscription
+from bot.errors import BotError
+from bot.health import Health, State
+from bot.permissions import Permissions
+from bot.scheduling.jobs import Occasion
+from bot.scheduling.scheduler import Scheduler
+from bot.store.client import Store
+from bot.store.conversations import Conversations
+from bot.store.digest_known import KnownDatasets
+from bot.store.digest_subscriptions import Subscriptions
+from bot.store.leader import LostLeadershipError
+from bot.store.schedules import Schedule, Schedules
+from bot.store.threads import JoinedThreads
+
+logger = logging.getLogger(__name__)
+
+LOOK_TIMEOUT_S = 3600.0  # a polite look at what is new takes a second for each dataset
+HEALTH = "digests"
+HOUR_S = 3600
+_EPOCH = 1.0  # so that a first look is due at once, and the others at the same times in every process
+
+
+class Digests:
+    """The digests of all channels.
+
+    Args:
+        parts: What it is made of.
+        store: The shared state.
+        chat: Returns the adapter of a chat, here or in another process.
+        conversations: Where a digest is remembered for the questions in its thread.
+        threads: In which the bot takes part.
+        permissions: Tells who may subscribe; None for everybody.
+        health: Told of channels that do not take their digest.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        parts: DigestParts,
+        store: Store,
+        chat: Callable[[str], ChatAdapter],
+        conversations: Conversations,
+        threads: JoinedThreads,
+        *,
+        permissions: Permissions | None = None,
+        health: Health | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._parts = parts
+        self._health = health
+        self.known = KnownDatasets(store)
+        self.subscriptions = Subscriptions(store, self.known.counter_key)
+        self.roster = Roster(self.subscriptions, Schedules(store, clock=clock), clock=clock)
+        self.looker = Looker(parts.catalogue, self.known, parts.folders, clock=clock)
+        self.announcer = Announcer(
+            self.looker,
+            self.subscriptions,
+            chat,
+            conversations,
+            threads,
+            parts.describer,
+            parts.charting,
+            refused=self._refused,
+            clock=clock,
+        )
+        self._command = DigestCommand(
+            self.roster, self.looker, self.announcer, permissions, zone=parts.zone, clock=clock
+        )
+
+    @property
+    def handlers(self) -> Mapping[CommandName, Handler]:
+        """What people may type."""
+        return {"digest": self._command.run}
+
+    def register(self, scheduler: Scheduler) -> None:
+        """Say what is done at which schedules; before the scheduler starts."""
+        scheduler.register(JOB, self._announce, timeout_s=LOOK_TIMEOUT_S)
+        scheduler.register(LOOK, self._look, timeout_s=LOOK_TIMEOUT_S)
+        scheduler.register(RUN, self._run, timeout_s=LOOK_TIMEOUT_S)
+
+    async def prepare(self, schedules: Schedules) -> None:
+        """Add what is always scheduled and what the operator declares.
+
+        Raises:
+            UnavailableError: If Redis is away; to be called again.
+        """
+        if self._parts.declared is not None:
+            try:
+                done = await self.roster.declare(self._parts.declared)
+            except BotError as error:
+                if error.retryable:
+                    raise
+                logger.error("the digests of LOCUS_DIGEST_FILE cannot be taken over: %s", error)
+            else:
+                if done.changed or done.ended:
+                    logger.info(
+                        "declared digests were taken over", extra={"changed": done.changed, "ended": done.ended}
+                    )
+        await schedules.add(Schedule(LOOK, LOOK, every_s=self._parts.look_h * HOUR_S, since=_EPOCH))
+        await self.roster.mend()
+
+    async def _announce(self, occasion: Occasion) -> None:
+        handle = occasion.schedule.parameters.get("subscription", "")
+        await self.announcer.announce(handle, occasion.due, occasion)
+
+    async def _look(self, occasion: Occasion) -> None:
+        await self._say_refused()
+        await self.roster.mend()
+        report = await self.looker.look(occasion.attempt, fresh_s=self._parts.look_h * HOUR_S / 2)
+        if report is not None:
+            logger.info(
+                "looked at GeneNetwork's datasets",
+                extra={"groups": report.groups, "unknown": report.unknown, "new": len(report.new)},
+            )
+
+    async def _run(self, occasion: Occasion) -> None:
+        """Look and post now; a channel that fails is no other's concern."""
+        await self.looker.look(occasion.attempt)
+        wanted = occasion.schedule.parameters.get("subscription", "")
+        failed: BotError | None = None
+        for one in await self.subscriptions.list():
+            handle = one.subscription.subscription_id
+            if wanted not in ("", handle):
+                continue
+            try:
+                await self.announcer.announce(handle, occasion.due, occasion)
+            except LostLeadershipError:
+                raise
+            except BotError as error:
+                failed = error
+        if failed is not None:
+            raise failed
+
+    def _refused(self, subscription: Subscription) -> None:
+        if self._health is not None:
+            self._health.report(HEALTH, State.DEGRADED, _paused(1))
+
+    async def _say_refused(self) -> None:
+        """Tell the health page of channels that do not take their digest, and when all do again."""
+        if self._health is None:
+            return
+        refused = len(await self.roster.refused())
+        if refused:
+            self._health.report(HEALTH, State.DEGRADED, _paused(refused))
+        else:
+            self._health.report(HEALTH, State.OK)
+
+
+def _paused(count: int) -> str:
+    """Return that channels do not take their digest, without naming them."""
+    channels = "a channel" if count == 1 else f"{count} channels"
+    return f"The bot may not post in {channels} with a digest, which is paused: `locus digest list` shows which."

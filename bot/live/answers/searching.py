@@ -1,0 +1,80 @@
+"""Traits that match a query, and what is known about a gene."""
+
+from __future__ import annotations
+
+from bot.live import units
+from bot.live.data import LiveData
+from bot.live.lookups import GeneLookup, SearchLookup
+from bot.live.values import Fetched, SearchHit
+from bot.live.writing import Writing, cell
+from bot.pictures.figures import shown_number
+
+HITS = 10
+RIFS = 5
+ALIASES = 20
+
+
+async def search(data: LiveData, lookup: SearchLookup, writing: Writing) -> bool:
+    """Write a table of hits; returns False where there is none."""
+    found = await data.search(lookup.kind, lookup.query, limit=HITS)
+    what = "genes" if lookup.kind == "gene" else "phenotypes"
+    mark = writing.cite(found, f"GeneNetwork: {what} that match {lookup.query}")
+    if not found.value:
+        writing.say(
+            f"GeneNetwork finds no public {what} for “{cell(lookup.query)}” {mark}. Its fields are author, species, "
+            "group, tissue, dataset, symbol, chr, description, and ranges such as mean:5..7."
+        )
+        return False
+    writing.say(f"The first {len(found.value)} {what} that match “{cell(lookup.query)}” {mark}:")
+    hits(found, writing, mark)
+    return True
+
+
+def hits(found: Fetched[tuple[SearchHit, ...]], writing: Writing, mark: str) -> None:
+    """Write a table of hits."""
+    writing.table(
+        ("Trait", "Dataset", "What it is", "Mean", "Peak LOD", "Peak at"),
+        [_hit(one) for one in found.value],
+        mark,
+    )
+
+
+def _hit(one: SearchHit) -> tuple[str, ...]:
+    what = f"{one.symbol}: {one.description}" if one.symbol else one.description
+    lod = shown_number(units.lod_from_lrs(one.lrs), 3) if one.lrs is not None and one.lrs >= 0 else "not given"
+    return (
+        cell(one.display_name),
+        cell(one.dataset),
+        cell(what, 80),
+        shown_number(one.mean) if one.mean is not None else "not given",
+        lod,
+        units.position(cell(one.peak_chr), one.peak_mb, one.species) or "not given",
+    )
+
+
+async def gene(data: LiveData, lookup: GeneLookup, writing: Writing) -> None:
+    """Write what is known about a gene: names, place, sentences of papers."""
+    found = await data.gene(lookup.symbol)
+    card = found.value
+    mark = writing.cite(found, f"Gene {card.symbol}")
+    description = f": {cell(card.description, 300)}" if card.description else ""
+    writing.say(f"Gene **{cell(card.symbol)}**{description} {mark}")
+    transcript = f"{cell(card.trait)} in {cell(card.dataset)}" if card.trait and card.dataset else ""
+    writing.items(
+        (
+            ("Species", cell(card.species)),
+            ("Also called", ", ".join(cell(one, 40) for one in card.aliases[:ALIASES])),
+            ("Position", units.position(cell(card.chr), card.mb, card.species)),
+            ("A transcript of it", transcript),
+        ),
+        mark,
+    )
+    if card.rifs:
+        lines = [
+            f"- {cell(one.comment, 300)}{f' (PubMed {cell(one.pubmed_id)})' if one.pubmed_id else ''} {mark}"
+            for one in card.rifs[:RIFS]
+        ]
+        more = len(card.rifs) - len(lines)
+        writing.say(
+            f"What papers say of it (GeneRIF){f', {more} more on its page' if more else ''}:\n\n" + "\n".join(lines)
+        )

@@ -1,0 +1,212 @@
+"""The words in which something is looked up in GeneNetwork; docs/genenetwork.md names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from bot.live.identifiers import is_dataset, is_group, is_symbol, is_trait_key, kind_of, phenotype
+from bot.live.lookups import (
+    CompareLookup,
+    CorrelationLookup,
+    DatasetLookup,
+    DatasetsLookup,
+    ExplainLookup,
+    FactsLookup,
+    GeneLookup,
+    GroupsLookup,
+    Lookup,
+    MappingLookup,
+    SearchLookup,
+    SpeciesLookup,
+    TraitLookup,
+    TraitName,
+    ValuesLookup,
+)
+from bot.live.values import Fact, MappingMethod
+
+MAX_TOP = 50
+METHOD = re.compile(r"\s+(?:with|by|using|in)\s+(gemma|r/?qtl)(?:\s+(?:and|with)\s+loco)?$", re.IGNORECASE)
+_TOP = re.compile(r"[,;]?\s+top[ :]?(\d{1,3})$", re.IGNORECASE)
+_FILTER = re.compile(r"\b(tissue|type|text):(?:\"([^\"]*)\"|(\S+))", re.IGNORECASE)
+
+
+def mapped(lookup: Lookup, method: re.Match[str] | None) -> Lookup:
+    """Return a genome scan with the method that `METHOD` found; every other lookup as it is."""
+    if not isinstance(lookup, MappingLookup) or method is None:
+        return lookup
+    name: MappingMethod = "gemma" if method.group(1).lower() == "gemma" else "rqtl"
+    return replace(lookup, method=name)
+
+
+def typed(text: str) -> Lookup | None:
+    """Return what a text without polite words looks up, or None."""
+    words = text.casefold()
+    if words in {"species", "list species", "all species", "list of species"}:
+        return SpeciesLookup()
+    if words in {"groups", "list groups", "all groups"}:
+        return GroupsLookup()
+    for pattern, make in _GRAMMAR:
+        match = pattern.fullmatch(text)
+        if match is not None and (lookup := make(match)) is not None:
+            return lookup
+    return None
+
+
+def trait_name(text: str) -> TraitName | None:
+    """Return the trait a text names: BXD_10001, 10001 in BXDPublish, HC_M2_0606_P/1436869_at; else None."""
+    text = re.sub(r"^(?:the )?(?:trait|phenotype|probe ?set|transcript)\s+", "", text.strip(), flags=re.IGNORECASE)
+    text = text.strip("`'\"")
+    found = phenotype(text)
+    if found is not None:
+        return found
+    match = re.fullmatch(r"(\S+)\s+(?:in|of|from)\s+(\S+)", text) or re.fullmatch(
+        r"(?P<d>[^\s/]+)[ /:](?P<t>\S+)", text
+    )
+    if match is None:
+        return None
+    parts = match.groupdict() or {"d": match.group(2), "t": match.group(1)}
+    dataset, key = parts["d"], parts["t"]
+    number = key.isascii() and key.isdigit() and 5 <= len(key) <= 6
+    if is_dataset(dataset) and is_trait_key(key):
+        return TraitName(dataset, key)
+    if number and is_group(dataset):
+        return TraitName(dataset if len(dataset) == 3 else f"{dataset}Publish", key)
+    return None
+
+
+def _on_trait(make: Callable[[TraitName], Lookup]) -> Callable[[re.Match[str]], Lookup | None]:
+    def found(match: re.Match[str]) -> Lookup | None:
+        trait = trait_name(match.group("trait"))
+        return make(trait) if trait is not None else None
+
+    return found
+
+
+def _map(match: re.Match[str]) -> Lookup | None:
+    text = match.group("trait")
+    method = METHOD.search(text)
+    trait = trait_name(text[: method.start()] if method else text)
+    return mapped(MappingLookup(trait), method) if trait is not None else None
+
+
+def _compare(match: re.Match[str]) -> Lookup | None:
+    first, second = trait_name(match.group("trait")), trait_name(match.group("other"))
+    return CompareLookup(first, second) if first is not None and second is not None else None
+
+
+def _correlate(match: re.Match[str]) -> Lookup | None:
+    other, top = match.group("other"), 10
+    limited = _TOP.search(other)
+    if limited is not None:
+        other, top = other[: limited.start()], min(MAX_TOP, max(1, int(limited.group(1))))
+    trait = trait_name(match.group("trait"))
+    if trait is None:
+        return None
+    second = trait_name(other)
+    if second is not None:
+        return CompareLookup(trait, second)
+    target = re.sub(r"^(?:the )?dataset ", "", other.strip(), flags=re.IGNORECASE)
+    return CorrelationLookup(trait, target, top) if is_dataset(target) else None
+
+
+def _datasets(match: re.Match[str]) -> Lookup | None:
+    text = match.group("group")
+    filters = {name.lower(): quoted or plain for name, quoted, plain in _FILTER.findall(text)}
+    group = " ".join(_FILTER.sub(" ", text).split())
+    if not is_group(group) or is_dataset(group):
+        return None
+    return DatasetsLookup(group, filters.get("tissue", ""), filters.get("type", ""), filters.get("text", ""))
+
+
+def _dataset(match: re.Match[str]) -> Lookup | None:
+    return DatasetLookup(match.group("name")) if is_dataset(match.group("name")) else None
+
+
+def _gene(match: re.Match[str]) -> Lookup | None:
+    return GeneLookup(match.group("symbol")) if is_symbol(match.group("symbol")) else None
+
+
+def _search(match: re.Match[str]) -> Lookup | None:
+    return SearchLookup("gene" if match.group("kind").lower().startswith("gene") else "phenotype", match.group("query"))
+
+
+def _groups(match: re.Match[str]) -> Lookup | None:
+    species = match.group("species")
+    return GroupsLookup(species.lower()) if species.lower() not in {"genes", "traits", "strains", "mice"} else None
+
+
+def _facts(match: re.Match[str]) -> Lookup | None:
+    names: Mapping[str, Fact] = {
+        "tissues": "tissues",
+        "populations": "populations",
+        "publications": "publications",
+        "papers": "publications",
+    }
+    fact, about = names[match.group("fact").lower()], match.group("about")
+    fits = {"tissues": is_group(about), "populations": about.isalpha(), "publications": trait_name(about) is not None}
+    return FactsLookup(fact, about) if fits[fact] else None
+
+
+def _explain(match: re.Match[str]) -> Lookup | None:
+    token = match.group("name").strip("`'\"")
+    trait = trait_name(token)
+    if trait is not None:
+        return TraitLookup(trait)
+    kind = kind_of(token)
+    if kind in {"dataset", "accession"}:
+        return DatasetLookup(token)
+    return ExplainLookup(token) if kind is not None else None
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE)
+
+
+_TRAIT = "(?P<trait>.+)"
+_GRAMMAR: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Lookup | None]], ...] = (
+    (
+        _pattern(
+            r"(?:(?:run|do|compute) (?:a |the )?)?(?:map|qtl map(?:ping)?(?: of| for)?|mapping (?:of|for)"
+            rf"|(?:genome|qtl) scan(?: of| for)?) {_TRAIT}"
+        ),
+        _map,
+    ),
+    (
+        _pattern(
+            r"(?:scatter ?plot|scatter|compare|plot)(?: of)? (?P<trait>.+?) "
+            r"(?:against|vs\.?|versus|with|and) (?P<other>.+)"
+        ),
+        _compare,
+    ),
+    (
+        _pattern(
+            r"(?:correlate|correlations? (?:of|for|between)|what correlates with) (?P<trait>.+?) "
+            r"(?:with|in|to|and|against) (?P<other>.+)"
+        ),
+        _correlate,
+    ),
+    (_pattern(rf"(?:strain )?values? (?:of|for) {_TRAIT}"), _on_trait(ValuesLookup)),
+    (_pattern(rf"(?:bar ?(?:plot|chart) (?:of|for)|plot|draw) {_TRAIT}"), _on_trait(ValuesLookup)),
+    (
+        _pattern(rf"(?:histogram|distribution)(?: of| for)? {_TRAIT}"),
+        _on_trait(lambda trait: ValuesLookup(trait, "histogram")),
+    ),
+    (_pattern(r"(?P<fact>publications|papers) (?:of|for|on) (?:trait )?(?P<about>\S+)"), _facts),
+    (_pattern(r"(?P<fact>tissues|populations) (?:of|for|in) (?P<about>\S+)"), _facts),
+    (_pattern(r"(?:list )?(?:of )?(?:all )?datasets?(?: of| for| in)? (?P<group>.+)"), _datasets),
+    (_pattern(r"dataset (?P<name>\S+)"), _dataset),
+    (_pattern(r"(?:list )?groups (?:of|for|in) (?P<species>[A-Za-z]+)"), _groups),
+    (_pattern(r"gene (?P<symbol>\S+)"), _gene),
+    (_pattern(r"search (?:for )?(?P<kind>genes?|phenotypes?|traits?)(?: for|:)? (?P<query>.+)"), _search),
+    (
+        _pattern(
+            r"(?:what(?:['’]s| is| are)|explain|describe|look ?up|link (?:to|of|for)?|about"
+            r"|(?:the )?(?:trait|phenotype|marker|probe ?set|snp)) ?(?:the )?"
+            r"(?:trait |dataset |marker |probe ?set |snp |phenotype )?(?P<name>\S+(?: (?:in|of|from) \S+)?)"
+        ),
+        _explain,
+    ),
+    (_pattern(r"(?P<name>\S+)"), _explain),
+)
