@@ -19,7 +19,7 @@ from reportlab.pdfgen.canvas import Canvas
 from bot.agent.cards import CardStore
 from bot.agent.quoting import QuotingAnswerer
 from bot.application import Application
-from bot.bootstrap import _IndexStatus
+from bot.bootstrap import IndexStatus
 from bot.errors import BusyError, InvalidRequestError, UnavailableError, UnreadableError
 from bot.messages import Audience, FileReference, IncomingMessage
 from bot.replies import Reply, Stage
@@ -85,7 +85,7 @@ class Lab:
         cards = CardStore(folder / "answers")
         quoting = QuotingAnswerer(threshold=0.35, cards=cards)
         application = Application(
-            self.retriever, _IndexStatus(index), quoting, quoting, top_k=5, cards=cards, teacher=self.teacher
+            self.retriever, IndexStatus(index), quoting, quoting, top_k=5, cards=cards, teacher=self.teacher
         )
         values = {"lease_s": 5.0, "rate_person": 0, "rate_channel": 0, "shutdown_grace_s": 5.0, **settings}
         self.service = Service(Settings.model_validate(values), application, store, [chat], ROLES)

@@ -1,0 +1,44 @@
+"""Opens the client of GeneNetwork that one process has."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bot.bootstrap.index import MIB
+from bot.response_cache import ResponseCache
+from bot.settings import Settings
+from knowledge.genenetwork.opening import OpenGeneNetwork, open_client
+from knowledge.genenetwork.options import GeneNetworkOptions
+
+
+@asynccontextmanager
+async def open_genenetwork(
+    settings: Settings, cache: ResponseCache | None = None
+) -> AsyncIterator[OpenGeneNetwork | None]:
+    """Open GeneNetwork's client, one per process; None where the settings say off. Nothing is asked yet.
+
+    Args:
+        settings: Where and how politely.
+        cache: What remembers answers, such as `bot.store.genenetwork_cache`; None is this process's memory.
+    """
+    if settings.genenetwork == "off":
+        yield None
+        return
+    options = GeneNetworkOptions(
+        site=settings.genenetwork_url.rstrip("/"),
+        gn3=_address(settings.genenetwork_gn3_url),
+        sparql=_address(settings.genenetwork_sparql_url),
+        contact=settings.genenetwork_contact or settings.contact,
+        pause_s=settings.genenetwork_pause_s,
+        quick_s=settings.genenetwork_timeout_s,
+        compute_s=settings.genenetwork_compute_s,
+        fresh_s=settings.genenetwork_fresh_s,
+        max_bytes=settings.genenetwork_max_mib * MIB,
+    )
+    async with open_client(options, cache=cache) as opened:
+        yield opened
+
+
+def _address(setting: str) -> str:
+    return "" if setting == "none" else setting.rstrip("/")
