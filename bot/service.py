@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
-import random
 import secrets
 import socket
-import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from enum import StrEnum
@@ -18,12 +16,13 @@ from bot.access import Access
 from bot.answer_writer import AnswerWriter, Memory
 from bot.application import Application
 from bot.chat import ChatAdapter
+from bot.chats import Chats
 from bot.commands import CommandName, Commands, Handler
 from bot.commands.classroom import Classroom
 from bot.commands.teaching import teaching_commands
 from bot.digest.digests import Digests
 from bot.digest.parts import DigestParts
-from bot.errors import BotError, UnavailableError
+from bot.errors import UnavailableError
 from bot.health import Health, State
 from bot.health_page import HealthPage
 from bot.permissions import Permissions
@@ -45,7 +44,7 @@ from bot.store.inbox import Inbox, InboxLimits
 from bot.store.leader import Leader
 from bot.store.people import People
 from bot.store.rates import RateLimits
-from bot.store.relay import RelayedChat, RelayServer
+from bot.store.relay import RelayServer
 from bot.store.repair import repair
 from bot.store.schedules import Schedule, Schedules
 from bot.store.sent_files import SentFiles
@@ -54,13 +53,10 @@ from bot.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE_S = 0.5  # until an adapter that failed is started again; doubled each time
-LONGEST_PAUSE_S = 60.0
-STEADY_S = 60.0  # an adapter that ran so long begins with the first pause again
+PAUSE_S = 0.5  # while Redis is away
 LEADER_LEASE_S = 6.0
 REPAIR = "repair"  # puts back requests whose place in a lane was lost, by hand or by a damaged server
 REPAIR_EVERY_S = 60
-RELAY_TIMEOUT_S = 30.0
 HARD_FACTOR = 10  # open requests, refusals included, per open question that is allowed
 
 
@@ -110,17 +106,16 @@ class Service:
         self._settings = settings
         self._application = application
         self._store = store
-        self._adapters: Mapping[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
+        self.chats = Chats(adapters, store, self.health)
         self._roles = roles
         self._alone = alone
         self._more = dict(more or {})
-        self._relayed: dict[str, RelayedChat] = {}
         days = settings.retention_days
         self.inbox = Inbox(store, inbox_limits(settings))
         self.access = Access(store, administrators=settings.administrators, answer_external=settings.answer_external)
         self.permissions = Permissions(
             self.access,
-            self._chat,
+            self.chats.named,
             {
                 "teach": settings.teachers,
                 "subscribe": settings.digest_subscribers,
@@ -171,7 +166,7 @@ class Service:
             except UnavailableError as error:
                 self.health.report("redis", State.DOWN, str(error))
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(FIRST_PAUSE_S):
+                    async with asyncio.timeout(PAUSE_S):
                         await stop.wait()
             else:
                 self.health.report("redis", State.OK)
@@ -182,13 +177,13 @@ class Service:
         if worker is not None:
             leader = Leader(self._store, "queue-notices", self.process_id, lease_s=LEADER_LEASE_S)
             yield "worker", worker.run()
-            yield "queue notices", QueueNotices(self.inbox, self._chat, leader).run()
+            yield "queue notices", QueueNotices(self.inbox, self.chats.named, leader).run()
         if Role.SCHEDULER in self._roles:
             yield "scheduler", self._run_scheduler()
         if Role.ADAPTER in self._roles:
-            yield "chats", self._serve_chats(stop)
-            for adapter in self._adapters.values():
-                if not self._alone:
+            yield "chats", self.chats.serve(self.reception, stop)
+            if not self._alone:
+                for adapter in self.chats.connected:
                     relay = RelayServer(self._store, adapter, self.process_id, lease_s=self._settings.lease_s)
                     yield f"relay of {adapter.name}", relay.run()
 
@@ -220,50 +215,16 @@ class Service:
                     await self.digests.prepare(schedules)
             except UnavailableError as error:
                 self.health.report("redis", State.DOWN, str(error))
-                await asyncio.sleep(FIRST_PAUSE_S)
+                await asyncio.sleep(PAUSE_S)
             else:
                 return
-
-    async def _serve_chats(self, stop: asyncio.Event) -> None:
-        """Keep every adapter running, each on its own: the death of one is no other's; stop when all have ended."""
-        if not self._adapters:
-            await stop.wait()
-        await asyncio.gather(*(self._serve_chat(adapter) for adapter in self._adapters.values()))
-        stop.set()
-
-    async def _serve_chat(self, adapter: ChatAdapter) -> None:
-        pause_s = FIRST_PAUSE_S
-        while True:
-            begun = time.monotonic()
-            self.health.report(adapter.name, State.OK)
-            try:
-                await adapter.run(self.reception)
-            except (BotError, OSError) as error:
-                reason = str(error)
-            except Exception as error:
-                logger.exception("the chat %s failed", adapter.name)
-                reason = f"It failed with {type(error).__name__}; the log shows where."
-            else:
-                logger.info("the chat %s has ended", adapter.name)
-                return
-            self.health.report(adapter.name, State.DOWN, reason)
-            if time.monotonic() - begun > STEADY_S:
-                pause_s = FIRST_PAUSE_S
-            await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads reconnections
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-
-    def _chat(self, name: str) -> ChatAdapter:
-        """Return the adapter of a chat, here or in the process that is connected to it."""
-        if name in self._adapters:
-            return self._adapters[name]
-        return self._relayed.setdefault(name, RelayedChat(self._store, name, timeout_s=RELAY_TIMEOUT_S))
 
     def _make_digests(self, parts: DigestParts) -> Digests:
         threads = JoinedThreads(self._store, days=self._settings.conversation_days)
         return Digests(
             parts,
             self._store,
-            self._chat,
+            self.chats.named,
             self.conversations,
             threads,
             permissions=self.permissions,
@@ -305,7 +266,7 @@ class Service:
         claims = Claims(self.inbox, self.process_id, lease_s=settings.lease_s, retention_days=settings.retention_days)
         memory = Memory(self.conversations, self.cache, self.given, self.unanswered)
         writer = AnswerWriter(self._application, self.access, memory)
-        pipeline = Pipeline(claims, self._chat, writer, self.commands)
+        pipeline = Pipeline(claims, self.chats.named, writer, self.commands)
         return Worker(
             claims,
             pipeline,

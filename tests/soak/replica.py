@@ -59,7 +59,7 @@ async def _scripted(settings: Settings, url: str, stack: AsyncExitStack) -> Serv
 
 def _hurry(service: Service, speed: float) -> None:
     """Let Slack's limits pass as fast as they do at the local Slack."""
-    slack = service._adapters.get("slack")
+    slack = next((chat for chat in service.chats.connected if chat.name == "slack"), None)
     if isinstance(slack, SlackAdapter):
         limits = Limits(clock=lambda: time.monotonic() * speed, sleep=lambda seconds: asyncio.sleep(seconds / speed))
         slack._calls.limits = limits
