@@ -21,10 +21,10 @@ class GeneNetworkSettings(MatrixSettings):
         description="GeneNetwork's site, or a mirror: its REST API stands below /api/v_pre1.",
     )
     genenetwork_gn3_url: str = Field(
-        "https://genenetwork.org/api3",
-        pattern=r"^(https?://[^\s?#]+|none)$",
-        description="GeneNetwork's newer REST API (search, metadata, menu), with or without /api behind it; `none` "
-        "does without.",
+        "",
+        pattern=r"^(https?://[^\s?#]+|none)?$",
+        description="GeneNetwork's newer REST API (search, metadata, menu), with or without /api behind it; empty is "
+        "/api3 of LOCUS_GENENETWORK_URL, `none` does without.",
     )
     genenetwork_sparql_url: str = Field(
         "none",

@@ -18,6 +18,9 @@ from bot.bootstrap.index import IndexStatus, make_teacher, open_index
 from bot.errors import BotError, SettingsError
 from bot.language_model import open_language_model, sampling
 from bot.live.answering import LiveAnswers
+from bot.measured_model import MeasuredModel
+from bot.metrics import UNMEASURED, Metrics
+from bot.pictures.drawing import Drawing
 from bot.ports import Answerer, LanguageModel, Retriever
 from bot.settings import Settings
 from knowledge.aliases import load_aliases
@@ -34,7 +37,12 @@ def untold(_share: float) -> None:
 
 @asynccontextmanager
 async def open_application(
-    settings: Settings, loading: Loading = untold, genenetwork: OpenGeneNetwork | None = None
+    settings: Settings,
+    loading: Loading = untold,
+    genenetwork: OpenGeneNetwork | None = None,
+    *,
+    drawing: Drawing | None = None,
+    metrics: Metrics = UNMEASURED,
 ) -> AsyncIterator[Application]:
     """Assemble the application: index, retriever and, where a model is set, the agent that writes with it.
 
@@ -42,6 +50,8 @@ async def open_application(
         settings: What to assemble.
         loading: Told the loaded share of a local model, 0 to 1.
         genenetwork: The process's client of GeneNetwork; None opens one, where the settings allow it.
+        drawing: Where the process draws pictures, closed by whoever made it; None makes one.
+        metrics: Told of what the model writes.
 
     Raises:
         SettingsError: If a setting is wrong, a model file is damaged or an extra is missing.
@@ -58,12 +68,13 @@ async def open_application(
         aliases = await asyncio.to_thread(load_aliases, settings.gene_aliases)
         retriever = HybridRetriever(index, aliases)
         stack.push_async_callback(asyncio.to_thread, retriever.close)
-        live = await _live_answers(settings, genenetwork, stack)
+        live = await _live_answers(settings, genenetwork, drawing, stack)
         cards = CardStore(settings.data_dir / ANSWERS_FOLDER, limit=settings.answers_kept, days=settings.retention_days)
         quoting = QuotingAnswerer(threshold=settings.answer_threshold, cards=cards)
         model = await opening
         answerer: Answerer = quoting
         if model is not None:
+            model = MeasuredModel(model, metrics)
             answerer = await asyncio.to_thread(_model_answerer, settings, model, retriever, cards, live)
         yield Application(
             retriever,
@@ -80,14 +91,15 @@ async def open_application(
 
 
 async def _live_answers(
-    settings: Settings, genenetwork: OpenGeneNetwork | None, stack: AsyncExitStack
+    settings: Settings, genenetwork: OpenGeneNetwork | None, drawing: Drawing | None, stack: AsyncExitStack
 ) -> LiveAnswers | None:
     """Return what answers from GeneNetwork, or None where that is off."""
     if genenetwork is None:
         genenetwork = await stack.enter_async_context(open_genenetwork(settings))
     if genenetwork is None:
         return None
-    live = LiveAnswers(LiveGeneNetwork(genenetwork.client), hosts=[urlsplit(settings.genenetwork_url).netloc.lower()])
+    hosts = [urlsplit(settings.genenetwork_url).netloc.lower()]
+    live = LiveAnswers(LiveGeneNetwork(genenetwork.client), drawing=drawing, hosts=hosts)
     stack.push_async_callback(asyncio.to_thread, live.close)
     return live
 

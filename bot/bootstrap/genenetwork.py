@@ -27,7 +27,7 @@ async def open_genenetwork(
         return
     options = GeneNetworkOptions(
         site=settings.genenetwork_url.rstrip("/"),
-        gn3=_address(settings.genenetwork_gn3_url),
+        gn3=_address(settings.genenetwork_gn3_url or f"{settings.genenetwork_url.rstrip('/')}/api3"),
         sparql=_address(settings.genenetwork_sparql_url),
         contact=settings.genenetwork_contact or settings.contact,
         pause_s=settings.genenetwork_pause_s,

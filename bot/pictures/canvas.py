@@ -33,7 +33,8 @@ HEIGHT_IN = 5.0
 TITLE_PT = 15
 TEXT_PT = 13  # a phone shows 1,280 pixels on about 390: letters of 13 pt are then as high as those of 9 px
 SMALL_PT = 10
-TITLE_CHARS = 70
+TITLE_CHARS = 140
+TITLE_PX = 1100  # of the width, beside the numbers of the axis and the margins
 LABEL_CHARS = 60
 
 
@@ -60,8 +61,33 @@ def new_figure(title: str, *, height_in: float = HEIGHT_IN) -> tuple[Figure, Axe
     axes.tick_params(colors=INK, labelsize=TEXT_PT - 1, color=FAINT)
     axes.set_axisbelow(True)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
-    plain(axes.set_title(drawable(label(title, TITLE_CHARS)), loc="left", fontsize=TITLE_PT, color=INK, pad=10))
+    lines = "\n".join(_lines(drawable(label(title, TITLE_CHARS))))
+    plain(axes.set_title(lines, loc="left", fontsize=TITLE_PT, color=INK, pad=10))
     return figure, axes
+
+
+def _lines(title: str) -> list[str]:
+    """Return a title in at most two lines that fit the picture; what is left out ends with an ellipsis."""
+    words = title.split(" ")
+    first = ""
+    while words and _width_px(f"{first} {words[0]}") <= TITLE_PX:
+        first = f"{first} {words.pop(0)}".strip()
+    rest = " ".join(words)
+    if not rest:
+        return [first]
+    if _width_px(rest) > TITLE_PX:
+        while rest and _width_px(f"{rest}…") > TITLE_PX:
+            rest = rest[:-1]
+        rest = f"{rest.rstrip()}…"
+    return [first, rest] if first else [rest]
+
+
+def _width_px(text: str) -> float:
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    # In points, as if drawn at 72 pixels an inch.
+    return text_to_path.get_text_width_height_descent(text, FontProperties(size=TITLE_PT), ismath=False)[0] * DPI / 72
 
 
 def name_axes(axes: Axes, x: str, y: str) -> None:

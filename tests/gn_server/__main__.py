@@ -1,6 +1,6 @@
 """The local GeneNetwork as a process of its own: `python -m tests.gn_server` prints its address.
 
-It ends when its standard input is closed, or on Ctrl-C.
+It ends when the pipe that is its standard input is closed, or on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
+import stat
 import sys
 
 from tests.gn_server.server import GeneNetworkServer
@@ -15,12 +17,16 @@ from tests.gn_server.world import World
 
 
 async def serve(server: GeneNetworkServer, port: int) -> None:
-    """Serve on the loopback until standard input is closed."""
+    """Serve on the loopback until whoever started it behind a pipe is gone."""
     await server.start(port)
     sys.stdout.write(server.url + "\n")
     sys.stdout.flush()
     try:
-        await asyncio.to_thread(sys.stdin.read)
+        # In the background of a shell, reading the terminal would stop the process.
+        if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
+            await asyncio.to_thread(sys.stdin.read)
+        else:
+            await asyncio.Event().wait()
     finally:
         await server.stop()
 

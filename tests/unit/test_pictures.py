@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from bot.pictures import (
@@ -30,7 +31,7 @@ from bot.pictures import (
     scatter,
     strain_values,
 )
-from bot.pictures.canvas import BLUE, BORDER, FAINT, GREEN, INK, PANEL, VERMILLION, contrast
+from bot.pictures.canvas import BLUE, BORDER, FAINT, GREEN, INK, PANEL, VERMILLION, contrast, new_figure
 from bot.pictures.figures import shown_number, shown_p
 from bot.pictures.genome_scan import chromosome_order
 from bot.pictures.picture import MAX_BYTES, MAX_WIDTH
@@ -289,3 +290,29 @@ def test_numbers_have_four_digits_that_matter(value: float, shown: str) -> None:
 def test_probabilities_are_never_zero() -> None:
     """A probability too small for a float is given as a bound."""
     assert ("p < 1e-300", "p = 0.032", "p = 1.3e-10") == (shown_p(0.0), shown_p(0.0316), shown_p(1.294e-10))
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "BXD_10001: Central nervous system, morphology: Cerebellum weight, whole, bilateral in adults [mg]",
+        "W" * 200,
+        "BXD_1: " + "Wide " * 60,
+        "short",
+    ],
+)
+def test_a_long_title_ends_within_the_picture(title: str) -> None:
+    """It takes a second line, and what is left out is marked."""
+    figure, axes = new_figure(title)
+    figure.draw_without_rendering()
+
+    drawn = axes.get_title(loc="left")
+    right = max(
+        text.get_window_extent().x1
+        for text in axes.get_children()
+        if isinstance(text, Text) and text.get_text() == drawn
+    )
+
+    assert right < figure.bbox.width
+    assert ("…" in drawn) == (drawn.replace("\n", " ").strip() != title.strip())
+    assert drawn.count("\n") <= 1
