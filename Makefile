@@ -3,10 +3,11 @@
 # make bench     what we claim about speed and quality, with the peers in the same run; BENCH=engine, core or pictures for those
 # make soak      hundreds of questions while processes are killed and Redis is restarted; SEED=2 for another course
 # make soak-slack   the same over a local Slack
+# make soak-matrix  the same over a real Synapse, in plain and encrypted rooms; then time to the first word, 200 rooms, memory
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := check
-.PHONY: demo test check format lint types imports bench soak soak-slack fit clean setup setup-dev setup-synapse
+.PHONY: demo test check format lint types imports bench soak soak-slack soak-matrix fit clean setup setup-dev setup-synapse
 
 # uv: the one on the path, else a local one from PyPI.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -73,6 +74,10 @@ soak: setup-dev
 
 soak-slack: setup-dev
 	@$(DEV) python -m tests.soak --chat slack --duration-s 600 --patience-s 480 --seed $(SEED)
+
+soak-matrix: setup-dev setup-synapse
+	@$(DEV) python -m tests.soak --chat matrix --questions 300 --conversations 40 --users 24 --kills 40 \
+		--duration-s 180 --patience-s 150 --seed $(SEED)
 
 fit: setup-dev
 	@$(DEV) python -m benchmarks ingest fit

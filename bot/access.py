@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from bot.errors import RefusedError, SettingsError
 from bot.given import GivenAnswer
-from bot.messages import Audience, Place, Sender, digest
+from bot.messages import Audience, Place, Sender
 from bot.ports import PUBLIC_SCOPE
 from bot.requests import Request
 from bot.store.client import Store
@@ -30,6 +30,9 @@ class Access:
 
     Raises:
         SettingsError: If an account is not written so.
+
+    Attributes:
+        administrators: The same accounts.
     """
 
     def __init__(
@@ -41,7 +44,8 @@ class Access:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._places = Places(store, clock=clock)
-        self._administrators = frozenset(_person_id(account) for account in administrators)
+        self.administrators = tuple(_account(account) for account in administrators)
+        self._administrators = frozenset(one.person_id for one in self.administrators)
         self._answer_external = answer_external
 
     async def saw(self, place: Place) -> None:
@@ -105,10 +109,10 @@ def own_scope(place: Place) -> str:
     return f"channel-{place.channel_id}"
 
 
-def _person_id(account: str) -> str:
-    """Return the handle of an account written as CHAT/WORKSPACE/USER; the user's id may hold slashes."""
+def _account(account: str) -> Sender:
+    """Return the account written as CHAT/WORKSPACE/USER; the user's id may hold slashes."""
     chat, _, rest = account.partition("/")
     workspace, separator, user = rest.partition("/")
     if not chat or not separator or not user:
         raise SettingsError(malformed_administrator(account))
-    return digest("person", chat, workspace, user)
+    return Sender(chat, workspace, user)

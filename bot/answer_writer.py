@@ -16,6 +16,7 @@ from bot.errors import BotError, RefusedError
 from bot.evidence import Answer, CitedPassage, Progress
 from bot.given import GivenAnswer, new_handle
 from bot.messages import Turn
+from bot.metrics import UNMEASURED, Metrics
 from bot.ports import PUBLIC_SCOPE
 from bot.replies import Reply
 from bot.requests import Request
@@ -76,12 +77,20 @@ class AnswerWriter:
         application: Answers.
         access: Decides what a place may see.
         memory: Conversations, cache, answers by handle, gaps.
+        metrics: Told of answers, and of looks into the cache.
         clock: Seconds since 1970.
     """
 
     def __init__(
-        self, application: Application, access: Access, memory: Memory, *, clock: Callable[[], float] = time.time
+        self,
+        application: Application,
+        access: Access,
+        memory: Memory,
+        *,
+        metrics: Metrics = UNMEASURED,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._metrics = metrics
         self._application = application
         self._access = access
         self._memory = memory
@@ -108,6 +117,7 @@ class AnswerWriter:
         cached = None
         if keep and not fresh:
             cached = await self._memory.cache.find(question, scopes=scopes, signature=signature)
+            self._metrics.looked_up(hit=cached is not None)
         return Prepared(request, question, history, scopes, recalled.rests_on, signature, cached, keep)
 
     async def _visible(self, request: Request) -> tuple[tuple[str, ...], Recalled]:
@@ -147,6 +157,7 @@ class AnswerWriter:
             answer = dataclasses.replace(cached.answer, note=cached_answer(age))
             return self._given(prepared, answer, cached.passages, _scopes_of(answer, cached.passages)), []
         answer = await self._generate(prepared, edit, interval_s)
+        self._metrics.answered(answer)
         passages = await self._application.cited_passages(answer)
         keep: list[Command] = []
         # An answer with a note came about in a way that the next one need not: the model was away, say.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bot.evidence import CitedPassage
@@ -11,6 +12,23 @@ from bot.messages import FileReference, IncomingMessage, Place, Sender
 from bot.replies import Reply
 
 Vote = Literal["up", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDigest:
+    """A digest that a channel gets.
+
+    Attributes:
+        place: The channel.
+        number: By which it is named there, from 1.
+        words: Of what and when: "BXD, mRNA, every Monday at 9:00 (Europe/Berlin)".
+        paused: True while nothing comes.
+    """
+
+    place: Place
+    number: int
+    words: str
+    paused: bool = False
 
 
 class Accepted(Protocol):
@@ -91,6 +109,14 @@ class Reception(Protocol):
         """
         ...
 
+    async def digests(self, chat: str) -> Sequence[ChannelDigest]:
+        """Return the digests of all channels of a chat; an adapter shows people only those of channels they are in.
+
+        Raises:
+            UnavailableError: If Redis is away.
+        """
+        ...
+
 
 class ChatAdapter(Protocol):
     """A chat. It translates; what is answered, when and to whom is not its business.
@@ -150,6 +176,19 @@ class ChatAdapter(Protocol):
         Raises:
             NotFoundError: If it is gone, or does not belong to that place.
             InvalidRequestError: If it is larger than `max_bytes`.
+        """
+        ...
+
+    async def direct(self, user: str) -> Place:
+        """Return the direct conversation with a person of the chat, opened if need be: for what only they should read.
+
+        Args:
+            user: Id of the person, as in `Sender`.
+
+        Raises:
+            NotFoundError: If there is no such person, or the chat has no direct conversations.
+            RefusedError: If the person or the platform does not let the bot write to them.
+            UnavailableError: If the platform is away.
         """
         ...
 

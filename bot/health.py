@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -83,6 +83,11 @@ class Health:
     def find(self, part: str) -> Part | None:
         """Return how a part is, or None where it never reported."""
         return self._parts.get(part)
+
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """All parts as they were last reported."""
+        return dict(self._parts)
 
     def ready(self) -> bool:
         """True when no part is down."""

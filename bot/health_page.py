@@ -1,4 +1,4 @@
-"""The health page: /healthz while the event loop turns, /readyz with the state of every part. For this machine only."""
+"""The health page: /healthz while the event loop turns, /readyz with the state of every part, /metrics with numbers."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ KEEP_ALIVE_S = 5
 STOP_GRACE_S = 1
 BACKLOG = 64
 MAX_HEADERS = 16_384  # bytes
+PATHS = ("/healthz", "/readyz", "/metrics")
+JSON = b"application/json"
+METRICS = b"text/plain; version=1.0.0; charset=utf-8; escaping=underscores"  # Prometheus' text format
 
 
 class HealthPage:
@@ -39,9 +42,19 @@ class HealthPage:
         host: Address to listen on, LOCUS_HEALTH_HOST.
         port: LOCUS_HEALTH_PORT; 0 takes any free one.
         names: Further names under which it may be asked, beyond the address and localhost.
+        metrics: Returns what /metrics shows, or None for nothing.
     """
 
-    def __init__(self, health: Health, host: str, port: int, *, names: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        health: Health,
+        host: str,
+        port: int,
+        *,
+        names: Iterable[str] = (),
+        metrics: Callable[[], Awaitable[bytes | None]] | None = None,
+    ) -> None:
+        self._metrics = metrics
         self._health = health
         self._host = host
         self._port = port
@@ -114,21 +127,28 @@ class HealthPage:
         host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
         path = scope["path"]
         body: object = None
+        data: bytes | None = b""
+        kind = JSON
         status = 200
         if not self._may_be_asked_as(host):
             status = 421  # a page elsewhere that lets its own name point here is not answered
-        elif path not in ("/healthz", "/readyz"):
+        elif path not in PATHS:
             status = 404
         elif scope["method"] not in ("GET", "HEAD"):
             status = 405
         elif path == "/readyz":
             body = self._health.as_json()
             status = 200 if self._health.ready() else 503
+        elif path == "/metrics":
+            kind, data = METRICS, await self._metrics() if self._metrics is not None else None
+            status = 200 if data is not None else 404
         else:
             body = {"turning": True}
-        data = b"" if body is None else json.dumps(body, ensure_ascii=False).encode() + b"\n"
+        if body is not None:
+            data = json.dumps(body, ensure_ascii=False).encode() + b"\n"
+        data = data or b""
         headers = [
-            (b"content-type", b"application/json"),
+            (b"content-type", kind),
             (b"content-length", str(len(data)).encode()),
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),

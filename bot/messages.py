@@ -106,12 +106,14 @@ class FileReference:
         name: As its sender calls it.
         size_bytes: 0 where the chat does not say.
         media_type: As in MIME, or "".
+        url: Where people who may see the file find it in the chat, or "" where there is no such address.
     """
 
     file_id: str
     name: str
     size_bytes: int = 0
     media_type: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from bot.commands import CommandContext, Commands, find_command
 from bot.commands.command import say
 from bot.errors import BotError, BusyError, NotFoundError, RefusedError
 from bot.given import GivenAnswer
+from bot.metrics import UNMEASURED, Metrics
 from bot.replies import Reply, Stage
 from bot.requests import Cancelled, Kind, Request
 from bot.store.claims import ChangedError, Claims, LostError
@@ -45,11 +46,19 @@ class Pipeline:
         chat: Returns the adapter, here or in another process, that serves a chat.
         writer: Makes answers.
         commands: What people may type instead of a question.
+        metrics: Told how requests end.
     """
 
     def __init__(
-        self, claims: Claims, chat: Callable[[str], ChatAdapter], writer: AnswerWriter, commands: Commands
+        self,
+        claims: Claims,
+        chat: Callable[[str], ChatAdapter],
+        writer: AnswerWriter,
+        commands: Commands,
+        *,
+        metrics: Metrics = UNMEASURED,
     ) -> None:
+        self._metrics = metrics
         self._claims = claims
         self._chat = chat
         self._writer = writer
@@ -74,15 +83,18 @@ class Pipeline:
             BusyError: If the model's queue is full.
         """
         begun = time.perf_counter()
-        if request.posting or request.post_id:
-            await self._lock.wait(request.request_id)
-            request = await self._claims.reload(request)
-        outcome = ""
-        while not outcome:
-            try:
-                outcome = await self._once(request)
-            except ChangedError:
+        async with self._watching(request.request_id) as changed:
+            if request.posting or request.post_id:
+                await self._lock.wait(request.request_id)
                 request = await self._claims.reload(request)
+            outcome = ""
+            while not outcome:
+                try:
+                    outcome = await self._once(request)
+                except ChangedError:
+                    changed.clear()
+                    request = await self._claims.reload(request)
+        self._metrics.handled(request.message.place.chat, kind_of(outcome), seconds=time.time() - request.accepted_at)
         logger.info(
             "handled",
             extra={
@@ -198,6 +210,7 @@ class Pipeline:
                 if error.retryable or isinstance(error, RefusedError):
                     raise
                 logger.warning("a question could not be answered: %s", error, extra={"request": request.request_id})
+                self._metrics.failed("answer", type(error).__name__)
                 return await self._say(request, str(error), type(error).__name__)
             finally:
                 await _dropped(preparing)
@@ -228,19 +241,19 @@ class Pipeline:
         Raises:
             ChangedError: If it was.
         """
-        async with self._watching(request_id) as changed:
-            writing = asyncio.ensure_future(work)
-            noticing = asyncio.create_task(changed.wait(), name="changes")
-            try:
-                await asyncio.wait((writing, noticing), return_when=asyncio.FIRST_COMPLETED)
-                if not writing.done():
-                    raise ChangedError("The message was changed while its answer was written.")
-                return await writing
-            finally:
-                await _dropped(writing, noticing)
+        writing = asyncio.ensure_future(work)
+        noticing = asyncio.create_task(self._changed[request_id].wait(), name="changes")
+        try:
+            await asyncio.wait((writing, noticing), return_when=asyncio.FIRST_COMPLETED)
+            if not writing.done():
+                raise ChangedError("The message was changed while its answer was written.")
+            return await writing
+        finally:
+            await _dropped(writing, noticing)
 
     @asynccontextmanager
     async def _watching(self, request_id: str) -> AsyncIterator[asyncio.Event]:
+        """Take note of changes, also of those that come before an answer is begun."""
         event = asyncio.Event()
         self._changed[request_id] = event
         try:
@@ -261,6 +274,11 @@ def _with_files_noted(reply: Reply, files: int) -> Reply:
     if not files:
         return reply
     return dataclasses.replace(reply, note=f"{reply.note} {file_not_read(files)}".strip())
+
+
+def kind_of(outcome: str) -> str:
+    """Return an outcome without what was special about it: one of a few words for each command and kind of error."""
+    return outcome.partition(",")[0].partition(":")[0]
 
 
 def _working(request: Request, sentence: str) -> Reply:

@@ -8,18 +8,23 @@ import logging
 import math
 import secrets
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from bot.access import Access
-from bot.chat import Vote
+from bot.addresses import safe_url
+from bot.chat import ChannelDigest, Vote
 from bot.commands import CommandContext, Commands, find_command
 from bot.errors import InvalidRequestError, UnavailableError
 from bot.evidence import CitedPassage
 from bot.given import GivenAnswer
 from bot.messages import FileReference, IncomingMessage, Place, Sender, digest
+from bot.metrics import UNMEASURED, Metrics
 from bot.plain_text import without_controls
 from bot.replies import Reply, Stage
 from bot.requests import Cancelled, Request
+from bot.store.digest_known import KnownDatasets
+from bot.store.digest_subscriptions import Subscriptions
 from bot.store.feedback import Feedback
 from bot.store.given_answers import GivenAnswers
 from bot.store.inbox import Inbox, Receipt
@@ -45,6 +50,7 @@ class InboxReception:
         given: Answers by their handles.
         feedback: Where opinions go.
         commands: What is carried out at once; None in a process without an application.
+        metrics: Told of opinions.
     """
 
     def __init__(
@@ -54,12 +60,16 @@ class InboxReception:
         given: GivenAnswers,
         feedback: Feedback,
         commands: Commands | None = None,
+        *,
+        metrics: Metrics = UNMEASURED,
     ) -> None:
         self._commands = commands
+        self._metrics = metrics
         self._inbox = inbox
         self._access = access
         self._given = given
         self._feedback = feedback
+        self._subscriptions = Subscriptions(inbox.store, KnownDatasets(inbox.store).counter_key)
         self._arrived: list[tuple[IncomingMessage, asyncio.Future[Receipt]]] = []
         self._storing = asyncio.Lock()
         self._closed = False
@@ -138,6 +148,7 @@ class InboxReception:
         if given is None:
             return False
         await self._feedback.vote(given, by.person_id, vote, without_controls(comment))
+        self._metrics.voted(vote)
         return True
 
     async def passages(self, place: Place, by: Sender, handle: str) -> Sequence[CitedPassage]:
@@ -181,6 +192,19 @@ class InboxReception:
         if result.also:
             await self._inbox.store.transaction(*result.also)
         return result.reply
+
+    async def digests(self, chat: str) -> Sequence[ChannelDigest]:
+        """Return the digests of a chat's channels; see `bot.chat.Reception`."""
+        self._check_open()
+        numbers: Counter[str] = Counter()
+        found: list[ChannelDigest] = []
+        for standing in await self._subscriptions.list():
+            one = standing.subscription
+            numbers[one.place.channel_id] += 1
+            if one.place.chat == chat:
+                words = f"{one.interest.words}, {one.when} ({one.zone})"
+                found.append(ChannelDigest(one.place, numbers[one.place.channel_id], words, bool(one.paused)))
+        return found
 
     def _check_open(self) -> None:
         if self._closed:
@@ -231,6 +255,7 @@ def _bounded(file: FileReference) -> FileReference:
         _repaired(file.name[:MAX_NAME_CHARS]),
         max(0, file.size_bytes),
         _repaired(file.media_type[:MAX_NAME_CHARS]),
+        safe_url(file.url) or "",
     )
 
 

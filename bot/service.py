@@ -25,6 +25,8 @@ from bot.digest.parts import DigestParts
 from bot.errors import UnavailableError
 from bot.health import Health, State
 from bot.health_page import HealthPage
+from bot.metrics import UNMEASURED, Metrics
+from bot.metrics_page import MetricsPage
 from bot.permissions import Permissions
 from bot.pipeline import Pipeline
 from bot.queue_notices import QueueNotices
@@ -84,6 +86,7 @@ class Service:
             over at once instead of after its lease.
         more: Commands of parts that are not assembled here, by name.
         digest: What digests are made of; None where there are none.
+        metrics: Counts what happens; /metrics of the health page shows it.
     """
 
     def __init__(
@@ -97,7 +100,9 @@ class Service:
         alone: bool = False,
         more: Mapping[CommandName, Handler] | None = None,
         digest: DigestParts | None = None,
+        metrics: Metrics = UNMEASURED,
     ) -> None:
+        self._metrics = metrics
         if Role.WORKER in roles and application is None:
             raise ValueError("a worker needs an application")
         self.health = Health(("redis", *(adapter.name for adapter in adapters)))
@@ -129,7 +134,9 @@ class Service:
         self.unanswered = Unanswered(store, days=days)
         self.digests = self._make_digests(digest) if digest is not None else None
         self.commands = self._make_commands()
-        self.reception = InboxReception(self.inbox, self.access, self.given, self.feedback, self.commands)
+        self.reception = InboxReception(
+            self.inbox, self.access, self.given, self.feedback, self.commands, metrics=metrics
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set or the last adapter has ended; then finish or hand back what runs.
@@ -140,8 +147,9 @@ class Service:
         worker = self._make_worker() if Role.WORKER in self._roles else None
         async with AsyncExitStack() as stack:
             if self._settings.health_port:
-                page = HealthPage(self.health, host=self._settings.health_host, port=self._settings.health_port)
-                await stack.enter_async_context(page)
+                host, port = self._settings.health_host, self._settings.health_port
+                metrics = MetricsPage(self._metrics, self.health, self.inbox, self._application)
+                await stack.enter_async_context(HealthPage(self.health, host, port, metrics=metrics))
             await self._prepare(worker, stop)
             running = [_watched(name, part, stop) for name, part in self._parts(worker, stop)]
             stack.push_async_callback(_end, running)
@@ -227,6 +235,7 @@ class Service:
             self.chats.named,
             self.conversations,
             threads,
+            administrators=self.access.administrators,
             permissions=self.permissions,
             health=self.health,
         )
@@ -265,8 +274,8 @@ class Service:
         settings = self._settings
         claims = Claims(self.inbox, self.process_id, lease_s=settings.lease_s, retention_days=settings.retention_days)
         memory = Memory(self.conversations, self.cache, self.given, self.unanswered)
-        writer = AnswerWriter(self._application, self.access, memory)
-        pipeline = Pipeline(claims, self.chats.named, writer, self.commands)
+        writer = AnswerWriter(self._application, self.access, memory, metrics=self._metrics)
+        pipeline = Pipeline(claims, self.chats.named, writer, self.commands, metrics=self._metrics)
         return Worker(
             claims,
             pipeline,
@@ -275,6 +284,7 @@ class Service:
             lease_s=settings.lease_s,
             max_failures=settings.max_failures,
             max_deaths=settings.max_deaths,
+            metrics=self._metrics,
         )
 
 

@@ -98,7 +98,10 @@ class ServiceSettings(BaseSettings):
         False, description="Whether guests and people of other organisations are answered, from public documents only."
     )
     health_port: int = Field(
-        0, ge=0, le=65_535, description="Port of the health page on this machine (/healthz, /readyz); 0 is off."
+        0,
+        ge=0,
+        le=65_535,
+        description="Port of the health page on this machine (/healthz, /readyz, /metrics); 0 is off.",
     )
     health_host: str = Field("127.0.0.1", description="Address the health page listens on.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,8 +16,10 @@ from bot.application import Application
 from bot.bootstrap import make_dataset_folders, open_application, open_genenetwork
 from bot.chat import ChatAdapter
 from bot.commands.sources import public_titles
-from bot.digest.parts import open_digest_parts
+from bot.digest.parts import make_digest_parts
 from bot.errors import SettingsError
+from bot.metrics import UNMEASURED, Metrics
+from bot.pictures.drawing import Drawing
 from bot.service import ALL_ROLES, Role, Service
 from bot.settings import Settings
 from bot.store.client import Store
@@ -55,17 +58,23 @@ async def open_service(
         store = await stack.enter_async_context(open_store(settings, patience_s=REDIS_PATIENCE_S))
         application = None
         genenetwork = digest = None
+        # Live answers and digests draw in one thread: matplotlib is not made to be used by several at once.
+        drawing = Drawing()
+        stack.push_async_callback(asyncio.to_thread, drawing.close)
+        metrics = _metrics() if settings.health_port else UNMEASURED
         if Role.WORKER in roles or Role.SCHEDULER in roles:
             # One client for all that this process asks of GeneNetwork, with a memory that all processes share.
             genenetwork = await stack.enter_async_context(open_genenetwork(settings, GeneNetworkCache(store)))
         if Role.WORKER in roles:
-            application = await stack.enter_async_context(open_application(settings, loading, genenetwork))
+            opened = open_application(settings, loading, genenetwork, drawing=drawing, metrics=metrics)
+            application = await stack.enter_async_context(opened)
             await application.count_documents()
         if genenetwork is not None:
             model = application.model if application is not None else None
             folders = make_dataset_folders(settings)
-            parts = open_digest_parts(settings, genenetwork.catalogue, model, folders, declared=Role.SCHEDULER in roles)
-            digest = await stack.enter_async_context(parts)
+            digest = await make_digest_parts(
+                settings, genenetwork.catalogue, drawing, model, folders, declared=Role.SCHEDULER in roles
+            )
         # A worker that is no adapter posts through the process that is connected.
         adapters = [terminal] if terminal is not None else []
         if settings.slack_bot_token is not None and Role.ADAPTER in roles:
@@ -77,7 +86,7 @@ async def open_service(
                 "No chat is configured: run `locus run` in a terminal, set LOCUS_TERMINAL=on to read questions from a "
                 "pipe, or connect Slack (docs/slack.md) or Matrix (docs/matrix.md)."
             )
-        yield Service(settings, application, store, adapters, roles, alone=alone, digest=digest)
+        yield Service(settings, application, store, adapters, roles, alone=alone, digest=digest, metrics=metrics)
 
 
 def _terminal(settings: Settings, stack: AsyncExitStack) -> ChatAdapter | None:
@@ -89,6 +98,22 @@ def _terminal(settings: Settings, stack: AsyncExitStack) -> ChatAdapter | None:
     notice = None if settings.model or settings.remote_url else quoting_only()
     read = stack.enter_context(LineInput())
     return TerminalAdapter(settings.data_dir / TERMINAL_FOLDER, Console(highlight=False), read, notice=notice)
+
+
+def _metrics() -> Metrics:
+    """Return what counts for /metrics.
+
+    Raises:
+        SettingsError: If the extra is not installed.
+    """
+    try:
+        from bot.prometheus_metrics import PrometheusMetrics
+    except ImportError as error:
+        raise SettingsError(
+            f"LOCUS_HEALTH_PORT needs the extra 'run' ({error.name} is missing): install it with "
+            "`uv sync --extra run`, or set it to 0."
+        ) from error
+    return PrometheusMetrics()
 
 
 async def _open_slack(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
 from bot.digest_settings import DigestSettings
@@ -43,6 +44,9 @@ class Settings(DigestSettings):
 
     data_dir: Path = Field(default_factory=default_data_dir, description="Folder that holds all state.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="What the log shows.")
+    log_format: Literal["pretty", "json"] = Field(
+        "pretty", description="How: lines for people, or one JSON object a line."
+    )
 
     sources: Names = Field(
         ("starter",),
@@ -189,11 +193,29 @@ def setting_names() -> set[str]:
     return {PREFIX + name.upper() for name in Settings.model_fields}
 
 
+def secret_values(settings: Settings) -> list[str]:
+    """Return every secret that is set, for what must not write them."""
+    values = (getattr(settings, name) for name in type(settings).model_fields)
+    return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+
+
 def unknown_names(environment: Mapping[str, str]) -> dict[str, str | None]:
     """Return LOCUS_ names that are no setting, each with the nearest known name or None."""
     known = setting_names()
     unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
     return {name: next(iter(difflib.get_close_matches(name, known, 1)), None) for name in unknown}
+
+
+def setting_problems(env_file: Path | None = None, **overrides: object) -> list[str]:
+    """Return a sentence for everything that keeps the settings from being read; arguments as `load_settings`."""
+    file = env_file or Path(".env")
+    try:
+        _read(file, overrides)
+    except ValidationError as error:
+        return [_problem(one, file) for one in error.errors()]
+    except (UnicodeDecodeError, OSError) as error:
+        return [str(_unreadable(file, error))]
+    return []
 
 
 def load_settings(env_file: Path | None = None, **overrides: object) -> Settings:
@@ -207,20 +229,34 @@ def load_settings(env_file: Path | None = None, **overrides: object) -> Settings
         SettingsError: If a value is out of range or a line of the .env file is no setting.
     """
     file = env_file or Path(".env")
-    given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(_env_file=file if file.is_file() else None, **given)  # type: ignore[arg-type]
+        return _read(file, overrides)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"])
-        if not name:  # two settings that contradict each other: the sentence names both
-            raise SettingsError(first["msg"].removeprefix("Value error, ") + ".") from error
-        shown = name.upper() if name.upper().startswith(PREFIX) else PREFIX + name.upper()
-        if first["type"] == "extra_forbidden":
-            near = next(iter(difflib.get_close_matches(shown, setting_names(), 1)), None)
-            hint = f"did you mean {near}?" if near else "docs/settings.md lists them."
-            raise SettingsError(f"{file} sets {shown}, which is no setting of Locus: {hint}") from error
-        message = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{shown} is {first['input']!r}: {message}.") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{file} is not UTF-8 text: save it as UTF-8.") from error
+        raise SettingsError(_problem(error.errors()[0], file)) from error
+    except (UnicodeDecodeError, OSError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _read(file: Path, overrides: Mapping[str, object]) -> Settings:
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return Settings(_env_file=file if file.is_file() else None, **given)  # type: ignore[arg-type]
+
+
+def _unreadable(file: Path, error: UnicodeDecodeError | OSError) -> SettingsError:
+    if isinstance(error, UnicodeDecodeError):
+        return SettingsError(f"{file} is not UTF-8 text: save it as UTF-8.")
+    return SettingsError(f"{file} cannot be read ({error.strerror}): run Locus as the account that owns it.")
+
+
+def _problem(error: ErrorDetails, file: Path) -> str:
+    """Return what is wrong with one setting, as a sentence."""
+    name = "_".join(str(part) for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    if not name:  # two settings that contradict each other: the sentence names both
+        return f"{message}."
+    shown = name.upper() if name.upper().startswith(PREFIX) else PREFIX + name.upper()
+    if error["type"] == "extra_forbidden":
+        near = next(iter(difflib.get_close_matches(shown, setting_names(), 1)), None)
+        hint = f"did you mean {near}?" if near else "docs/settings.md lists them."
+        return f"{file} sets {shown}, which is no setting of Locus: {hint}"
+    return f"{shown} is {error['input']!r}: {message}."

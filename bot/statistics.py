@@ -113,7 +113,8 @@ def correlation_p(r: float, n: int) -> float:
 
     Source:
         t = r sqrt((n - 2) / (1 - r²)) has Student's distribution with n - 2 degrees of freedom if the variables are
-        normal and independent; for ranks that is an approximation, good from about 10 pairs (Zar, Biostatistical Analysis).
+        normal and independent; for ranks that is an approximation, good from about 10 pairs (Zar, Biostatistical
+        Analysis).
     """
     if abs(r) >= 1:
         return 0.0

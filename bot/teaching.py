@@ -43,6 +43,7 @@ class Draft:
         opening: Its first sentences; plain text that is shown as it is.
         chars: Of its text.
         content: The text, as the teacher packs it; nobody else reads it.
+        url: Where the chat shows the file to those who may see it, or "": what citations of it lead to.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Draft:
     opening: str
     chars: int
     content: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ NAMED = 10  # files named in one sentence
 
 
 def _names(names: Sequence[str]) -> str:
-    shown = [f'"{name}"' for name in names[:NAMED]]
+    shown = [f"`{name}`" for name in names[:NAMED]]
     if len(names) > NAMED:
         shown.append(f"{len(names) - NAMED:,} more")
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
@@ -54,27 +54,27 @@ def not_taught_here() -> str:
 
 def fetching_file(name: str) -> str:
     """While a file is downloaded and read."""
-    return f'Reading "{name}" …'
+    return f"Reading `{name}` …"
 
 
 def learning_file(name: str, stored: int, passages: int) -> str:
     """While a file is put into the index."""
-    return f'Learning "{name}", {stored:,} of {_passages(passages)} …'
+    return f"Learning `{name}`, {stored:,} of {_passages(passages)} …"
 
 
 def teach_busy(name: str) -> str:
     """Another process is writing to the index."""
-    return f'Other documents are being read into the index; "{name}" follows by itself.'
+    return f"Other documents are being read into the index; `{name}` follows by itself."
 
 
 def file_too_large(name: str, limit_mib: float) -> str:
     """A file over LOCUS_MAX_FILE_MIB."""
-    return f'"{name}" is larger than {limit_mib:.4g} MiB, which is the limit here: send a smaller one, or a part of it.'
+    return f"`{name}` is larger than {limit_mib:.4g} MiB, which is the limit here: send a smaller one, or a part of it."
 
 
 def too_much_text(name: str, limit_chars: int) -> str:
     """A file with more text than is taught at once."""
-    return f'"{name}" holds more than {limit_chars:,} characters of text: send it in parts.'
+    return f"`{name}` holds more than {limit_chars:,} characters of text: send it in parts."
 
 
 def too_many_pages(name: str, pages: int, limit: int) -> str:
@@ -106,7 +106,7 @@ def preview(files: Sequence[tuple[str, str, int, str, bool]], problems: Sequence
     """
     lines = []
     for name, title, passages, opening, replaces in files:
-        line = f'"{name}": {title}, {_passages(passages)}.'
+        line = f"`{name}`: {title}, {_passages(passages)}."
         if replaces:
             line += " It replaces the file of that name that I know."
         if opening:
@@ -176,7 +176,7 @@ def files_text(files: Sequence[tuple[str, str, int, float, bool]], waiting: Sequ
         lines.append(f"I was taught {number} here, found in this channel only:\n")
         for name, title, passages, age_s, own in files[:LISTED]:
             by = " by you" if own else ""
-            lines.append(f'- "{name}": {title}, {_passages(passages)}, taught {span_in_words(age_s)} ago{by}')
+            lines.append(f"- `{name}`: {title}, {_passages(passages)}, taught {span_in_words(age_s)} ago{by}")
         if len(files) > LISTED:
             lines.append(f"- and {len(files) - LISTED:,} more")
         lines.append('\n"forget file NAME" takes one back.')
@@ -199,17 +199,17 @@ def none_taught_here() -> str:
 
 def unknown_file(name: str) -> str:
     """`forget file NAME` with a name that is not known."""
-    return f'I was taught no file "{name}" here: "files" lists those that I know.'
+    return f'I was taught no file `{name}` here: "files" lists those that I know.'
 
 
 def may_not_forget(name: str) -> str:
     """Somebody who neither taught a file nor may teach."""
-    return f'Only the person who taught "{name}", those who may teach here and administrators may have it forgotten.'
+    return f"Only the person who taught `{name}`, those who may teach here and administrators may have it forgotten."
 
 
 def forgotten_file(name: str) -> str:
     """After `forget file`."""
-    return f'Forgotten: "{name}". No answer rests on it any more; what was answered before stays in the chat.'
+    return f"Forgotten: `{name}`. No answer rests on it any more; what was answered before stays in the chat."
 
 
 def unknown_lesson(channel_id: str, name: str) -> str:

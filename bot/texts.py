@@ -337,8 +337,8 @@ def terminal_in_use(folder: str) -> str:
     return f"Another `locus run` chats in its terminal with {folder}: end it, or set LOCUS_TERMINAL=off for this one."
 
 
-def help_text(*, direct: bool) -> str:
-    """What can be asked and typed."""
+def help_text(*, direct: bool, digests: bool = False) -> str:
+    """What can be asked and typed; `digests` where channels can be told of new datasets."""
     conversation = (
         'Here everything is one conversation until you write "new".' if direct else "Each thread is a conversation."
     )
@@ -365,6 +365,7 @@ def help_text(*, direct: bool) -> str:
         "- files: which files I was taught here\n"
         "- forget this file: take back the file that was taught in this conversation\n"
         "- forget file NAME: take back any other of this channel"
+        + ("\n- digest help: how this channel is told of new datasets in GeneNetwork" if digests else "")
     )
 
 
@@ -391,9 +392,9 @@ def forget_explained() -> str:
     return (
         "I would delete what I have stored of your questions and my answers to them, your open questions, your "
         "feedback with its comments, files of yours that wait for your word, and copies of those answers kept for "
-        "others who ask the same. Messages in the chat itself stay: delete those yourself. Files that you taught belong "
-        'to their channel and stay too: "files" lists them there, "forget file NAME" takes one back. It cannot be '
-        'undone. To do it, write "forget me now".'
+        "others who ask the same. Messages in the chat itself stay: delete those yourself. Files that you taught "
+        'belong to their channel and stay too: "files" lists them there, "forget file NAME" takes one back. It cannot '
+        'be undone. To do it, write "forget me now".'
     )
 
 

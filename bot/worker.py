@@ -12,6 +12,8 @@ from contextlib import aclosing
 
 from bot.errors import BotError, BusyError, RefusedError, UnavailableError
 from bot.health import Health, State
+from bot.log_context import logged_as
+from bot.metrics import UNMEASURED, Metrics
 from bot.pipeline import Pipeline
 from bot.requests import Kind, Request
 from bot.store.claims import Claims, LostError
@@ -38,6 +40,7 @@ class Worker:
         lease_s: The lease of `claims`; it is renewed three times as often.
         max_failures: Failures after which a question is given up.
         max_deaths: Deaths of its worker after which it is.
+        metrics: Told of errors.
         clock: Seconds since 1970.
     """
 
@@ -51,6 +54,7 @@ class Worker:
         lease_s: float,
         max_failures: int,
         max_deaths: int,
+        metrics: Metrics = UNMEASURED,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._claims = claims
@@ -61,6 +65,7 @@ class Worker:
         self._lease_s = lease_s
         self._max_failures = max_failures
         self._max_deaths = max_deaths
+        self._metrics = metrics
         self._clock = clock
         self._running: dict[str, tuple[asyncio.Task[None], bool]] = {}
         self._wake = asyncio.Event()
@@ -150,7 +155,8 @@ class Worker:
     async def _handle(self, request: Request) -> None:
         """Process a request and decide what becomes of it when that fails."""
         try:
-            await self._try(request)
+            with logged_as(request.request_id):
+                await self._try(request)
         except LostError as error:
             logger.info("%s", error, extra={"request": request.request_id})
         except UnavailableError as error:
@@ -169,7 +175,12 @@ class Worker:
             await self._give_up(request, f"its worker died {request.deaths} times")
             return
         try:
-            await self._pipeline.process(request)
+            try:
+                await self._pipeline.process(request)
+            except Exception as error:
+                if not isinstance(error, LostError):
+                    self._metrics.failed("request", type(error).__name__)
+                raise
         except LostError:
             raise
         except RefusedError as error:
@@ -194,6 +205,7 @@ class Worker:
 
     async def _give_up(self, request: Request, reason: str) -> None:
         logger.error("a question was given up", extra={"request": request.request_id, "reason": reason})
+        self._metrics.failed("request", "GivenUp")
         await self._claims.give_up(request, given_up(request.request_id), reason)
 
     async def _end_untold(self, request: Request, reason: str) -> None:

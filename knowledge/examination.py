@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,12 +15,15 @@ from bot.errors import BotError
 from bot.hosts import is_loopback
 from knowledge.index import KnowledgeIndex, describe
 from knowledge.servers import inspect_chroma
+from knowledge.teaching import PREFIX as TAUGHT
 
 LOW_DISK_BYTES = 1024**3  # an index of GeneNetwork's documentation takes about 150 MB
+STALE_DAYS = 30  # from then on a source that is kept elsewhere is likely to have changed
+OWN = ("starter",)  # ships with Locus, and changes with it only
 EXTRAS = {
     "documents": ("pypdf", "python-docx", "striprtf"),
     "llama": ("llama-cpp-python", "langchain"),
-    "run": ("redis", "apscheduler", "uvicorn"),
+    "run": ("redis", "apscheduler", "uvicorn", "prometheus-client"),
     "slack": ("slack-bolt",),
     "matrix": ("matrix-nio",),
 }
@@ -39,8 +43,8 @@ def examine_index(open_index: Callable[[], KnowledgeIndex]) -> Iterator[Finding]
             yield Finding(Level.WARNING, "index", "Nothing is indexed yet.", "run `locus ingest`.")
             return
         text = (
-            f"Revision {facts['revision']} of {facts['published']}: {facts['documents']} documents, "
-            f"{facts['chunks']} chunks, {facts['sources']} sources."
+            f"Revision {facts['revision']} of {facts['published']} ({_age(facts['published'])}): "
+            f"{facts['documents']} documents, {facts['chunks']} chunks, {facts['sources']} sources."
         )
         yield Finding(Level.OK, "index", text)
         revision = index.revision(int(facts["revision"]))
@@ -52,12 +56,34 @@ def examine_index(open_index: Callable[[], KnowledgeIndex]) -> Iterator[Finding]
                 f"{int(facts['chunks']) - vectors} chunks have no vector.",
                 "move the data folder away and run `locus ingest` again.",
             )
-        for _, scope, name, spec, synced_at in index.catalogue.sources():
-            yield Finding(Level.OK, "source", f"{spec} ({name}), scope {scope}, synced {synced_at}.")
+        sources = index.catalogue.sources()
+        for _, scope, name, spec, synced_at in sources:
+            if name.startswith(TAUGHT):
+                continue
+            text = f"{spec} ({name}), scope {scope}, synced {synced_at} ({_age(synced_at)})."
+            stale = spec not in OWN and _days(synced_at) > STALE_DAYS
+            fix = "run `locus ingest`, best every night (deploy/README.md)." if stale else ""
+            yield Finding(Level.WARNING if stale else Level.OK, "source", text, fix)
+        if taught := sum(name.startswith(TAUGHT) for _, _, name, _, _ in sources):
+            yield Finding(Level.OK, "source", f"{taught} files were taught in chats (`locus files list`).")
     except (BotError, sqlite3.Error) as error:
         yield Finding(Level.ERROR, "index", str(error), "move the data folder away and run `locus ingest` again.")
     finally:
         index.close()
+
+
+def _days(moment: str) -> float:
+    """Return the days since a moment in ISO 8601; 0 for what is none."""
+    try:
+        then = datetime.fromisoformat(moment)
+    except ValueError:
+        return 0.0
+    return max(0.0, (datetime.now(UTC) - (then if then.tzinfo else then.replace(tzinfo=UTC))).total_seconds() / 86_400)
+
+
+def _age(moment: str) -> str:
+    days = int(_days(moment))
+    return "today" if days == 0 else "a day ago" if days == 1 else f"{days} days ago"
 
 
 def examine_disk(data_dir: Path) -> Finding:

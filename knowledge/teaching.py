@@ -86,7 +86,8 @@ class FileTeacher:
         return await asyncio.to_thread(self._draft, document, name)
 
     def _draft(self, document: ParsedDocument, name: str) -> Draft:
-        # A link of the file's own making would stand below answers as if somebody had looked at it.
+        # A link of the file's own making would stand below answers as if somebody had looked at it. Where the file was
+        # shared, the chat's adapter says.
         document = replace(document, url=None, metadata={})
         title = document.title or title_from_path(name)
         chunks = [chunk for chunk in chunk_document(document, title, self._index.embedder) if text_id("", chunk.text)]
@@ -143,7 +144,9 @@ class FileTeacher:
 
         report = sync_source(
             self._index,
-            _Upload(_source(lesson.shelf, lesson.name), lesson.name, _DOCUMENT.dump_json(document)),
+            _Upload(
+                _source(lesson.shelf, lesson.name), lesson.name, _DOCUMENT.dump_json(document), copy.draft.url or None
+            ),
             scope=lesson.shelf.scope,
             spec=_SPEC.dump_json(spec).decode(),
             parse=parse,
@@ -230,9 +233,10 @@ class _Upload:
     name: str
     file: str
     data: bytes
+    url: str | None
 
     def files(self) -> Iterator[SourceFile]:
-        yield SourceFile(self.file, len(self.data), lambda: self.data)
+        yield SourceFile(self.file, len(self.data), lambda: self.data, self.url)
 
 
 async def _ended(work: asyncio.Task[None] | asyncio.Task[bool]) -> None:

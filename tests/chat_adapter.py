@@ -12,7 +12,7 @@ import aiohttp
 
 from bot.chat import Reception
 from bot.errors import BotError, InvalidRequestError, NotFoundError, RefusedError, UnavailableError
-from bot.messages import FileReference, IncomingMessage, Place, Sender, request_id
+from bot.messages import Audience, FileReference, IncomingMessage, Place, Sender, request_id
 from bot.replies import Reply
 from tests.chat_records import BODY, EVENT, Body, ChatEvent, EventKind
 
@@ -119,6 +119,9 @@ class ScriptedChat:
 
     async def belongs(self, sender: Sender, group: str) -> bool:
         return False
+
+    async def direct(self, user: str) -> Place:
+        return Place(self.name, "", f"direct-{user}", "", Audience.DIRECT)
 
     async def find(self, place: Place, key: str, *, answers: str) -> str | None:
         answer = await self._call("GET", "/posts", query={"channel": place.channel, "key": key})

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from bot.messages import Audience
+from bot.messages import Audience, Place, request_id
 from bot.replies import Stage
 
 T = TypeVar("T")
@@ -30,13 +30,16 @@ class ChatEvent:
     Attributes:
         kind: What.
         channel: Where.
-        message_id: The message that was written, edited, deleted, or whose answer is to stop.
+        message_id: The message that was written, edited, deleted, or whose answer is to stop; "" stops all that the
+            person waits for in the conversation.
         user: Who.
         text: The message's text, for a message or an edit.
         thread: Root of the thread, or "".
         order: Position in the conversation.
         version: Grows with each edit.
         audience: Who can read the channel.
+        chat: Name of the adapter.
+        workspace: As in `Place`.
     """
 
     kind: EventKind
@@ -48,11 +51,18 @@ class ChatEvent:
     order: float = 0.0
     version: str = ""
     audience: Audience = Audience.PRIVATE
+    chat: str = "scripted"
+    workspace: str = ""
 
     @property
     def conversation(self) -> tuple[str, str]:
         """Channel and thread."""
         return self.channel, self.thread
+
+    @property
+    def reference(self) -> str:
+        """Handle of the request that the message makes."""
+        return request_id(Place(self.chat, self.workspace, self.channel, self.thread), self.message_id)
 
 
 @dataclass(slots=True)
@@ -65,6 +75,7 @@ class EventRecord:
         sent_at: When the person did it.
         deliveries: When it was sent to an adapter.
         acknowledged: When an adapter said that it was received.
+        given_up: True once the chat delivers it no more, though nobody said so.
     """
 
     event_id: str
@@ -72,6 +83,12 @@ class EventRecord:
     sent_at: float
     deliveries: list[float] = field(default_factory=list)
     acknowledged: list[float] = field(default_factory=list)
+    given_up: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """True when it needs not to be delivered any more."""
+        return bool(self.acknowledged) or self.given_up
 
 
 @dataclass(frozen=True, slots=True)

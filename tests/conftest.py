@@ -14,7 +14,12 @@ import pytest
 from bot.settings import PREFIX
 from bot.store.client import Store
 from knowledge.embeddings import MiniLmEmbedder
+from tests.matrix_adapter import Stage
+from tests.matrix_server.synapse import MISSING, SYNAPSE_PYTHON, Synapse
 from tests.redis_servers import RedisServer
+
+
+NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +28,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
+    # Nobody listens there: what asks GeneNetwork without a server of its own is refused at once, also in child processes.
+    monkeypatch.setenv("LOCUS_GENENETWORK_URL", NOBODY)
+    monkeypatch.setenv("LOCUS_GENENETWORK_GN3_URL", f"{NOBODY}/api3")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     monkeypatch.chdir(tmp_path)
@@ -70,3 +78,18 @@ async def store(redis_server: RedisServer) -> AsyncIterator[Store]:
     # Some steps look at all keys of a server: what a hundred tests leave behind would make them slow.
     await opened.call("FLUSHALL")
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def synapse() -> Iterator[Synapse]:
+    """One real Matrix homeserver, without rate limits, for all tests that do not stop it; each makes its own users."""
+    if not SYNAPSE_PYTHON.exists():
+        pytest.skip(MISSING)
+    with Synapse() as server:
+        yield server
+
+
+@pytest.fixture
+def stage(synapse: Synapse, store: Store, redis_server: RedisServer, tmp_path: Path) -> Stage:
+    """A fresh account of Locus on the homeserver, and an empty store."""
+    return Stage(synapse, tmp_path, redis_server.url, store.prefix)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from bot.application import Application
-from bot.chat import Accepted, Reception
+from bot.chat import Accepted, ChannelDigest, Reception
 from bot.errors import BotError, InvalidRequestError, NotFoundError
 from bot.evidence import Answer, Citation, Evidence
 from bot.given import GivenAnswer
@@ -45,6 +45,10 @@ class NothingGiven:
     async def command(self, place: Place, by: Sender, text: str) -> Reply | None:
         """Know no command."""
         return None
+
+    async def digests(self, chat: str) -> Sequence[ChannelDigest]:
+        """Know no digest."""
+        return ()
 
 
 class MemoryChat:
@@ -110,6 +114,13 @@ class MemoryChat:
         if len(self.files[file.file_id]) > max_bytes:
             raise InvalidRequestError(f"The file {file.name} is too large.")
         return self.files[file.file_id]
+
+    async def direct(self, user: str) -> Place:
+        """Return the direct conversation with anybody whose name does not begin with "nobody"."""
+        self._call("direct")
+        if user.startswith("nobody"):
+            raise NotFoundError("There is no such person.")
+        return Place(self.name, "", f"direct-{user}", "", Audience.DIRECT)
 
     async def belongs(self, sender: Sender, group: str) -> bool:
         """Return whether somebody is in a group."""

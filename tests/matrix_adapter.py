@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
 from adapters.matrix.adapter import MatrixAdapter
 from adapters.matrix.marks import FIELD
+from adapters.matrix.nio_gaps import CarefulClient
 from adapters.matrix.options import Credentials, Options
 from bot.service import Role, Service
 from bot.settings import Settings
@@ -22,7 +24,7 @@ from tests.integration.test_service import MortalStore
 from tests.matrix_server.onlooker import Onlooker, onlooker
 from tests.matrix_server.person import person
 from tests.matrix_server.room_view import Line
-from tests.matrix_server.synapse import Account, Synapse
+from tests.matrix_server.synapse import Synapse
 
 DEADLINE_S = 45.0  # for whatever a test waits for; a machine may be busy
 POLL_S = 0.01
@@ -68,6 +70,23 @@ class MatrixService:
     def questions(self) -> list[str]:
         """What the answerer was asked, in order."""
         return [asked.question for asked in self.answerer.asked]
+
+    @property
+    def client(self) -> CarefulClient:
+        """What it talks to the homeserver with; it has to be connected."""
+        assert self.adapter._parts is not None
+        return self.adapter._parts.client
+
+    @property
+    def waiting(self) -> Collection[str]:
+        """Ids of the messages whose keys it waits for."""
+        assert self.adapter._parts is not None
+        return self.adapter._parts.book.waiting.keys()
+
+    def room_of(self, channel: str) -> str:
+        """Return the room that a channel is now."""
+        assert self.adapter._parts is not None
+        return self.adapter._parts.book.room(channel)
 
     async def connected(self) -> None:
         """Wait until it knows its rooms."""
@@ -152,7 +171,7 @@ class Asker:
         await until(found, f"{text!r} in {self.who.views[self.room]}")
         return found()[-1]
 
-    def sent(self) -> list[dict[str, object]]:
+    def sent(self) -> list[dict[str, Any]]:
         """Content of every message and edit of Locus that was seen."""
         return [content for sender, content in self.who.views[self.room].contents if sender == self.bot]
 
@@ -248,7 +267,14 @@ class Stage:
         """
         account = self.synapse.register(name)
         async with person(self.synapse.url, account) as maker, person(self.synapse.url, self.bot) as bot:
-            room_id = await maker.create_room(bot.user_id, encrypted=encrypted, direct=direct, **room)  # type: ignore[arg-type]
+            title = "" if direct else "The lab"  # an unnamed room of two counts as direct
+            room_id = await maker.create_room(
+                bot.user_id,
+                encrypted=encrypted,
+                direct=direct,
+                name=title,
+                **room,  # type: ignore[arg-type]
+            )
             await bot.join(room_id)
         async with onlooker(url or self.synapse.url, account, self._folder / account.name) as who:
             await until(lambda: room_id in who.client.rooms, "the room is known")

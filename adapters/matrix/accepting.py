@@ -144,11 +144,20 @@ class Acceptor:
                 self._memberships.see(event)
 
     async def _accept_message(self, written: Written) -> None:
+        written = await self._placed(written)
         self._parts.showing.saw(written.room, written.thread, written.event_id)
         self._seen.note(written)
         place = await self._meant(written)
         if place is not None:
             await self._ask(written, place)
+
+    async def _placed(self, written: Written) -> Written:
+        """Return a message as one of the thread of Locus's message that it answers as a reply outside of threads."""
+        target = written.replies_to
+        if not target or self._seen.get(target) is not None or not self._parts.places.answers_in(written.room):
+            return written
+        own = await self._parts.posts.own(written.room, target)
+        return replace(written, thread=own.root or target) if own is not None else written
 
     async def _accept_edit(self, edited: Edited) -> None:
         if edited.edit_id in self._done:
@@ -198,9 +207,11 @@ class Acceptor:
             logger.warning("a thread has more questions than people ask, so it gets no more answers for a while")
             return
         text = self._text(written)
+        command = find_command(text)
+        helped = command is not None and command.name == "help" and await self._touched.help(written, place)
         if is_aside(text, prefixed=command_of(said(written), parts.bot.prefix), reply=written.is_reply):
             await self._touched.say(written, place, text)
-        else:
+        elif not helped:
             await parts.reception.message(await self._message(written, place))
             await parts.threads.join(place)
         parts.receipts.read(written.room, written.event_id, written.thread)

@@ -12,27 +12,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from nio.responses import ProfileGetDisplayNameResponse
-
 from adapters.matrix.accepting import Acceptor
-from adapters.matrix.errors import translated
-from adapters.matrix.events_values import Bot
-from adapters.matrix.looking import Looking
+from adapters.matrix.connecting import make_parts
+from adapters.matrix.direct import direct_place
 from adapters.matrix.memberships import Memberships
 from adapters.matrix.options import Credentials, Options
 from adapters.matrix.pace import Pace
 from adapters.matrix.parts import Parts
-from adapters.matrix.places import CHAT, Places
-from adapters.matrix.posts import Post, Posts
-from adapters.matrix.presence import Receipts, TypingNotices
+from adapters.matrix.places import CHAT
+from adapters.matrix.posts import Post
 from adapters.matrix.relations import transaction_id
-from adapters.matrix.room_book import RoomBook
-from adapters.matrix.sending import REACTION, Sender
+from adapters.matrix.sending import REACTION
 from adapters.matrix.session import Session
-from adapters.matrix.showing import Showing
 from adapters.matrix.syncing import Syncing
-from adapters.matrix.transfers import Transfers
-from adapters.matrix.work import OwnedWork
 from bot.chat import Reception
 from bot.errors import InvalidRequestError, NotFoundError, RefusedError, SettingsError, UnavailableError
 from bot.messages import FileReference, Place
@@ -44,8 +36,9 @@ logger = logging.getLogger(__name__)
 
 CONNECT_S: Final = 20.0  # that a post waits for a connection
 AWAY_PAUSE_S: Final = 5.0
-POSITION: Final = "position.json"
-ROOMS: Final = "rooms.json"
+SILENT_S: Final = 180.0  # an answer is due every half a minute, and failures are half a minute apart at most
+FIRST_S: Final = 900.0  # the state of all rooms may take ten minutes
+LOOK_EVERY_S: Final = 10.0
 OFFERED: Final = ("👍", "👎")
 
 Pause = Callable[[float], Awaitable[None]]
@@ -103,6 +96,17 @@ class MatrixAdapter:
         """True while it is logged in and knows its rooms."""
         return self._connected.is_set()
 
+    @property
+    def parts(self) -> Parts:
+        """The parts of the session.
+
+        Raises:
+            UnavailableError: While there is none.
+        """
+        if self._parts is None:
+            raise UnavailableError("Locus is not connected to Matrix.", retry_after_s=AWAY_PAUSE_S)
+        return self._parts
+
     async def run(self, reception: Reception) -> None:
         """Connect and deliver until cancelled; see `bot.chat.ChatAdapter`.
 
@@ -115,59 +119,30 @@ class MatrixAdapter:
         self._doubt.clear()
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(Session(self._options, self._folder, self._credentials))
-            parts = await self._make_parts(session, reception)
+            parts = await make_parts(session, reception, self._threads, self._pace, self._pause)
             stack.push_async_callback(parts.work.close)
             memberships = Memberships(parts, pause=self._pause)
             acceptor = self._acceptor = Acceptor(parts, self._guard, memberships)
-            syncing = Syncing(session, self._folder / POSITION, acceptor.accept, pause=self._pause)
+            syncing = Syncing(session, session.folder.position, acceptor.accept, pause=self._pause)
+            opening = asyncio.create_task(self._open(parts, acceptor, syncing), name="matrix connection")
             tasks = [
                 asyncio.create_task(syncing.run(), name="matrix sync"),
-                asyncio.create_task(self._open(parts, acceptor, syncing), name="matrix connection"),
+                opening,
                 asyncio.create_task(self._watch(), name="matrix trouble"),
+                asyncio.create_task(_watch_silence(syncing), name="matrix silence"),
             ]
             try:
-                await asyncio.wait((tasks[0], tasks[2]), return_when=asyncio.FIRST_COMPLETED)
-                for task in (tasks[0], tasks[2]):
+                ending = [task for task in tasks if task is not opening]
+                await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
+                for task in ending:
                     if task.done():
                         task.result()
             finally:
                 self._connected.clear()
+                self._parts = None
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                self._parts = None
-
-    async def _make_parts(self, session: Session, reception: Reception) -> Parts:
-        client, options = session.client, self._options
-        book = RoomBook(self._folder / ROOMS)
-        await book.load()
-        places = Places(client, options, book)
-        await places.load()
-        with translated():
-            answer = await client.get_displayname()
-        name = answer.displayname if isinstance(answer, ProfileGetDisplayNameResponse) else ""
-        bot = Bot(client.user_id, frozenset({name} if name else ()), prefix=options.command_prefix)
-        work = OwnedWork()
-        looking, transfers = Looking(client), Transfers(client)
-        posts = Posts(client, looking)
-        sender = Sender(client, self._pace, book.joining, pause=self._pause)
-        return Parts(
-            reception,
-            client,
-            options,
-            bot,
-            book,
-            places,
-            looking,
-            sender,
-            posts,
-            Showing(sender, posts, looking, transfers, work, msgtype=options.msgtype),
-            transfers,
-            TypingNotices(client, work, pause=self._pause),
-            Receipts(client, work),
-            self._threads,
-            work,
-        )
 
     async def _open(self, parts: Parts, acceptor: Acceptor, syncing: Syncing) -> None:
         """Let posts through as soon as the rooms are known: that is, before the first events are answered."""
@@ -246,6 +221,11 @@ class MatrixAdapter:
     async def belongs(self, sender: MessageSender, group: str) -> bool:
         return False  # Matrix keeps no groups of people
 
+    async def direct(self, user: str) -> Place:
+        parts = await self._ready()
+        with self._guarded():
+            return await direct_place(parts, user)
+
     async def _found(self, parts: Parts, room: str, root: str, post_id: str) -> Post:
         """Return a message that an earlier process has posted."""
         own = await parts.posts.own(room, post_id)
@@ -261,10 +241,7 @@ class MatrixAdapter:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CONNECT_S):
                 await self._connected.wait()
-        parts = self._parts
-        if parts is None or not self._connected.is_set():
-            raise UnavailableError("Locus is not connected to Matrix.", retry_after_s=AWAY_PAUSE_S)
-        return parts
+        return self.parts
 
     def _follow(self, parts: Parts, post: Post, reply: Reply) -> None:
         """Show what goes with a reply: that it is being written, or how to say what one thinks of it."""
@@ -306,3 +283,16 @@ class MatrixAdapter:
             self._trouble = error
             self._doubt.set()
             raise UnavailableError(str(error), retry_after_s=AWAY_PAUSE_S) from error
+
+
+async def _watch_silence(syncing: Syncing) -> None:
+    """Raise when the homeserver is away for long: the health page says so, and the connection is made anew.
+
+    Raises:
+        UnavailableError: Then.
+    """
+    now = asyncio.get_running_loop().time
+    since = now()
+    while now() - (syncing.last_answer or since) < (SILENT_S if syncing.ready.is_set() else FIRST_S):  # noqa: ASYNC110
+        await asyncio.sleep(LOOK_EVERY_S)
+    raise UnavailableError("The Matrix homeserver does not answer.", retry_after_s=AWAY_PAUSE_S)

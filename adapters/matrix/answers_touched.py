@@ -11,21 +11,21 @@ from adapters.matrix.handing_over import HandOver
 from adapters.matrix.parts import Parts
 from adapters.matrix.posts import OwnMessage
 from adapters.matrix.rendering import MatrixMessage, render, render_sentence
-from bot.commands import find_command
+from bot.errors import UnavailableError
 from bot.messages import Place, digest, request_id
 from bot.replies import Reply, Stage
 
 logger = logging.getLogger(__name__)
 
-Word = Literal["passages", "again", "good", "bad", "person", "help"]
+Word = Literal["passages", "again", "good", "bad", "person"]
 
 MOST_PASSAGES: Final = 10
-WORDS: Final[tuple[Word, ...]] = ("passages", "again", "good", "bad", "person", "help")
+WORDS: Final[tuple[Word, ...]] = ("passages", "again", "good", "bad", "person")
 _OF_ANSWERS: Final = frozenset({"passages", "again", "person"})
 
 
 def is_aside(text: str, *, prefixed: bool, reply: bool) -> bool:
-    """True where a message for Locus is no question, but about an answer, or asks for help.
+    """True where a message for Locus is no question, but about an answer.
 
     Args:
         text: Without mention and prefix.
@@ -35,14 +35,11 @@ def is_aside(text: str, *, prefixed: bool, reply: bool) -> bool:
     word = _word(text)
     if word == "bad" or word == "good":
         return prefixed
-    return word == "help" or (word in _OF_ANSWERS and (prefixed or reply))
+    return word in _OF_ANSWERS and (prefixed or reply)
 
 
 def _word(text: str) -> Word | None:
     """Return what a whole message says; "bad" may be followed by what was wrong."""
-    command = find_command(text)
-    if command is not None:
-        return "help" if command.name == "help" else None
     whole = text.strip().lower().rstrip(".!")
     first = whole.partition(" ")[0]
     return next((word for word in WORDS if whole == word or (word == "bad" and first == "bad")), None)
@@ -78,15 +75,21 @@ class AnswersTouched:
         root = own.root or reacted.target
         await self._do(reacted.meaning, own, reacted.room, root, reacted.user, reacted.event_id)
 
+    async def help(self, written: Written, place: Place) -> bool:
+        """Say what can be asked and done; False where another process has to answer."""
+        parts = self._parts
+        try:
+            reply = await parts.reception.command(place, parts.places.sender(written.room, written.user), "help")
+        except UnavailableError:
+            return False
+        said = reply.text if reply is not None else ""
+        help_text = f"{said}\n\n{saying.ways(parts.bot.prefix)}".strip()
+        self._tell(written.room, written.thread, _formatted(help_text), written.event_id)
+        return True
+
     async def say(self, written: Written, place: Place, text: str) -> None:
         """Do what a word asks for; it is about the newest answer of its thread. Raises as `react`."""
         parts, word = self._parts, _word(text)
-        if word == "help":
-            reply = await parts.reception.command(place, parts.places.sender(written.room, written.user), "help")
-            said = reply.text if reply is not None else ""
-            help_text = f"{said}\n\n{saying.ways(parts.bot.prefix)}".strip()
-            self._tell(written.room, written.thread, _formatted(help_text), written.event_id)
-            return
         target = written.replies_to or await parts.looking.last_answer(written.room, written.thread)
         own = await parts.posts.own(written.room, target) if target else None
         if own is None or not own.handle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import logging
 from typing import Final
 from urllib.parse import quote
@@ -10,14 +11,13 @@ from urllib.parse import quote
 from adapters.matrix import saying
 from adapters.matrix.events_values import Written
 from adapters.matrix.parts import Parts
-from adapters.matrix.places import server_of
 from adapters.matrix.relations import transaction_id
-from adapters.matrix.rendering import render, render_sentence
+from adapters.matrix.rendering import MatrixMessage, render, render_sentence
 from bot.errors import BotError, UnavailableError
 from bot.given import GivenAnswer
 from bot.messages import Audience, Sender, digest
 from bot.plain_text import shortened
-from bot.replies import Entry, Reply, Section, Stage
+from bot.replies import Reply, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +63,8 @@ class HandOver:
         key = digest("hand over", given.handle)
         try:
             if await parts.looking.find(room, "", key, transaction_id(key)) is None:
-                reply = passed_on(given, by, room=written.room, event_id=answer_id)
-                rendered = render(reply)
-                for number, message in enumerate((rendered.first, *rendered.continuation)):
+                messages = passed_on(given, by, room=written.room, event_id=answer_id)
+                for number, message in enumerate(messages):
                     await parts.showing.say(room, "", message, key=f"{key}-{number}" if number else key)
         except UnavailableError:
             raise
@@ -80,7 +79,7 @@ class HandOver:
         await self._parts.showing.say(written.room, written.thread, render_sentence(sentence), key=key)
 
 
-def passed_on(given: GivenAnswer, by: Sender, *, room: str, event_id: str) -> Reply:
+def passed_on(given: GivenAnswer, by: Sender, *, room: str, event_id: str) -> list[MatrixMessage]:
     """Return what is passed on: all of an answer that rests on public documents only, of others the way to it.
 
     Args:
@@ -98,8 +97,11 @@ def passed_on(given: GivenAnswer, by: Sender, *, room: str, event_id: str) -> Re
         answer=shortened(given.answer.text, MAX_ANSWER) if public else "",
         answered=given.answer.answered,
     )
-    server = given.place.workspace or server_of(room)
-    address = f"https://matrix.to/#/{quote(room)}/{quote(event_id)}?via={quote(server)}"
-    link = Section("", (Entry(saying.TO_CONVERSATION, address),))
     citations = given.answer.citations if public else ()
-    return Reply(Stage.FINAL, text, citations=citations, answered=given.answer.answered, sections=(link,))
+    rendered = render(Reply(Stage.FINAL, text, citations=citations, answered=given.answer.answered))
+    *before, last = (rendered.first, *rendered.continuation)
+    # No document may lead into rooms, so the renderer makes no such links; this one is ours, and all of it is quoted.
+    via = quote(given.place.workspace, safe="")
+    address = f"https://matrix.to/#/{quote(room, safe='')}/{quote(event_id, safe='')}?via={via}"
+    link = f'<p><a href="{html.escape(address)}">{html.escape(saying.TO_CONVERSATION)}</a></p>'
+    return [*before, MatrixMessage(f"{last.body}\n\n{saying.TO_CONVERSATION}: {address}", last.html + link)]

@@ -99,20 +99,26 @@ class Memberships:
         while True:
             self._wake.clear()
             wait_s: float | None = None
+            waits = False
             try:
                 wait_s = await self._pass()
                 failures = 0
             except SessionEndedError:
                 return  # the sync says so too
+            except RateLimitedError as error:
+                waits = True  # and all who are invited meanwhile wait too
+                wait_s = error.retry_after_s or FIRST_PAUSE_S
             except UnavailableError as error:
                 logger.info("a Matrix room is joined or left later: %s", error)
+                waits = True
                 failures += 1
                 wait_s = max(error.retry_after_s or 0.0, _pause_s(failures))
             finally:
                 await self._parts.book.save()
-            if wait_s is None:
+            if wait_s is not None:
+                await self._wait(wait_s, wakes=not waits)
+            elif not self._wake.is_set():  # while the book was saved
                 return
-            await self._wait(wait_s, wakes=not failures)
 
     async def _pass(self) -> float | None:
         """Do all that is due and return in how many seconds something will be; None for nothing.
@@ -150,7 +156,7 @@ class Memberships:
         me = self._parts.client.user_id
         for event in info.invite_state:
             if isinstance(event, InviteMemberEvent) and event.state_key == me and event.membership == "invite":
-                return Invitation(event.sender, record(event.source, "content").get("is_direct") is True)
+                return Invitation(event.sender, (event.content or {}).get("is_direct") is True)
         return None
 
     def _welcome(self, room: str, by: str) -> bool:

@@ -64,6 +64,12 @@ class Places:
             with translated():
                 checked_call(*await self._client.call("PUT", self._address, self._direct))
 
+    def direct_room(self, user: str) -> str | None:
+        """Return the room in which Locus and a person are alone, or None; one that they have left does not count."""
+        noted = self._direct.get(user, ())
+        rooms = sorted(self._client.rooms, key=lambda room: room not in noted)
+        return next((room for room in rooms if self.is_direct(room) and user in self._client.rooms[room].users), None)
+
     @property
     def _address(self) -> str:
         return f"/_matrix/client/v3/user/{self._user_id}/account_data/{DIRECT}"

@@ -46,7 +46,7 @@ class OwnMessage:
     Attributes:
         key: Of its post.
         handle: Of the answer that it shows, or "".
-        root: Of its thread.
+        root: Of its thread, or "" where it stands in the room itself.
     """
 
     key: str
@@ -108,9 +108,11 @@ class Posts:
         Raises:
             UnavailableError: If the homeserver does not answer.
         """
-        post = self._posts.get(self._beginnings.get(target, target))
+        beginning = self._beginnings.get(target, target)
+        post = self._posts.get(beginning)
         if post is not None and post.key:
-            return OwnMessage(post.key, post.handle, post.root) if post.room == room else None
+            root = post.root or ("" if beginning == target else beginning)
+            return OwnMessage(post.key, post.handle, root) if post.room == room else None
         found = await self._looking.event(room, target)
         if found is None or found[0].get("sender") != self._client.user_id:
             return None

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from adapters.matrix.cross_signing import CrossSigning, Standing
-from adapters.matrix.errors import SessionEndedError
+from adapters.matrix.errors import LOG_IN_AGAIN, SessionEndedError
 from adapters.matrix.key_store import close_keys, open_keys, publish_keys, require_encryption
 from adapters.matrix.logging_in import is_account, log_in, make_client, whoami
 from adapters.matrix.nio_gaps import CarefulClient
@@ -122,7 +122,7 @@ class Session:
                 fresh = StoredSession(stored.homeserver, *_who(stored), fresh.access_token, stored.fingerprint)
                 await asyncio.to_thread(self.folder.save, fresh)
                 return fresh
-        raise SessionEndedError("The homeserver has ended Locus's Matrix session: run `locus matrix login`.")
+        raise SessionEndedError(f"The Matrix homeserver has ended Locus's session: {LOG_IN_AGAIN}.")
 
     async def _connect(self, stored: StoredSession, stack: AsyncExitStack) -> CarefulClient:
         if not self.options.encryption:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -24,6 +25,7 @@ from bot.replies import Attachment, Reply
 logger = logging.getLogger(__name__)
 
 MOST_THREADS: Final = 5000
+LONG: Final = 4000  # characters of a reply that is not rendered on the event loop
 MOST_EDITS: Final = 50  # of a message that are deleted with it
 
 
@@ -74,7 +76,7 @@ class Showing:
             RefusedError: If Locus may not write there.
             InvalidRequestError: If the room does not hold the thread.
         """
-        rendered = render(reply)
+        rendered = await _rendered(reply)
         content = self._content(rendered.first, Mark(key, reply.handle))
         event_id = await self._sender.send(room, self._threaded(content, room, root), transaction_id(key))
         if root:
@@ -94,7 +96,7 @@ class Showing:
         """
         if post.redacted:
             raise NotFoundError("The message was deleted.")
-        await self._bring(post, reply, render(reply))
+        await self._bring(post, reply, await _rendered(reply))
 
     async def say(self, room: str, root: str, message: MatrixMessage, *, key: str) -> str:
         """Say something that is no answer, once, and return its id. Raises as `post`."""
@@ -197,6 +199,11 @@ class Showing:
         """Return the transaction id of the next edit: a homeserver would take an old one for done already."""
         self._revision += 1
         return transaction_id(event_id, revision=f"{self._session} {self._revision}")
+
+
+async def _rendered(reply: Reply) -> Rendered:
+    """Return what to send for a reply; a long one takes a quarter of a second."""
+    return render(reply) if len(reply.text) < LONG else await asyncio.to_thread(render, reply)
 
 
 def _digest(content: Content) -> str:

@@ -34,8 +34,10 @@ class OwnedWork:
         Returns:
             False when it was left out.
         """
-        if self._closed or len(self._tasks) >= MOST or (key and key in self._tasks):
-            if not key or key not in self._tasks:
+        same = self._tasks.get(key) if key else None
+        runs = same is not None and not same.done()
+        if self._closed or len(self._tasks) >= MOST or runs:
+            if not runs:
                 logger.warning("%s is left out", name)
             work.close()
             return False
@@ -43,8 +45,12 @@ class OwnedWork:
         known = key or str(self._number)
         task = asyncio.create_task(_guarded(name, work), name=f"matrix: {name}")
         self._tasks[known] = task
-        task.add_done_callback(lambda _: self._tasks.pop(known, None))
+        task.add_done_callback(lambda _: self._forget(known, task))
         return True
+
+    def _forget(self, known: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(known) is task:
+            del self._tasks[known]
 
     async def close(self) -> None:
         """Begin nothing more; wait a little for what runs and cancel the rest."""

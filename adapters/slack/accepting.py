@@ -18,8 +18,10 @@ from adapters.slack.parts import Parts
 from adapters.slack.places import spot
 from adapters.slack.sending_values import Recipient
 from adapters.slack.text_incoming import read_text
+from adapters.slack.thread_files import ThreadFiles, address
+from bot.commands import find_command
 from bot.errors import BotError, BusyError, InvalidRequestError, UnavailableError
-from bot.messages import IncomingMessage, Place
+from bot.messages import FileReference, IncomingMessage, Place
 from bot.texts import reading_documents
 from bot.threads import LoopGuard
 
@@ -58,6 +60,7 @@ class Acceptor:
         self._accepted = accepted
         self._revoked = revoked
         self._documents = documents
+        self._thread_files = ThreadFiles(parts.calls, parts.identity, parts.people, parts.files)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def accept(self, body: Mapping[str, object]) -> None:
@@ -156,16 +159,20 @@ class Acceptor:
         people, bot_user = self._parts.people, self._parts.identity.user_id
         names = {user: name for user in mentioned(written.text) if (name := people.name(user))}
         sender = await people.sender(written.user, written.team)
-        message = IncomingMessage(
-            place,
-            sender,
-            written.ts,
-            read_text(written.text, bot_user=bot_user, names=names),
-            float(written.ts),
-            # What strangers share is not looked at, whatever they ask.
-            files=() if sender.external else await self._parts.files.references(written.hosted),
-        )
+        text = read_text(written.text, bot_user=bot_user, names=names)
+        # What strangers share is not looked at, whatever they ask.
+        files = () if sender.external else await self._files(written, text)
+        message = IncomingMessage(place, sender, written.ts, text, float(written.ts), files=files)
         return dataclasses.replace(message, version=written.version) if written.version else message
+
+    async def _files(self, written: Written, text: str) -> tuple[FileReference, ...]:
+        """Return what came with a message; for "learn this" without a file, what its thread has seen last."""
+        if written.files or written.hosted or not written.is_reply:
+            return await self._parts.files.references(written.hosted, address(self._parts.identity, written))
+        command = find_command(text)
+        if command is None or command.name != "learn":
+            return ()
+        return await self._thread_files.before(written)
 
     def _begin(self, work: Awaitable[object]) -> None:
         task = asyncio.create_task(_finished(work), name="slack: after accepting")

@@ -19,10 +19,12 @@ from adapters.slack.application import make_app
 from adapters.slack.askers import Askers, is_stamp
 from adapters.slack.client import SlackClient
 from adapters.slack.connection import Connections
+from adapters.slack.direct import direct_channel
 from adapters.slack.files import Files
 from adapters.slack.groups import Groups
 from adapters.slack.http import HttpServer
 from adapters.slack.limits import TIER_4, Limits
+from adapters.slack.members import Members
 from adapters.slack.options import Options
 from adapters.slack.parts import Parts
 from adapters.slack.people import People
@@ -34,8 +36,9 @@ from adapters.slack.sending_calls import Calls
 from adapters.slack.sending_values import File, Spot
 from bot.chat import Reception
 from bot.errors import InvalidRequestError, RefusedError, SettingsError, UnavailableError
-from bot.messages import FileReference, Place
+from bot.messages import Audience, FileReference, Place
 from bot.messages import Sender as MessageSender
+from bot.plain_text import one_line
 from bot.replies import Reply, Stage
 from bot.threads import LoopGuard, RecentThreads, Threads
 
@@ -135,6 +138,7 @@ class SlackAdapter:
             self._threads,
             self._askers,
             self._files,
+            Members(self._calls),
         )
         acceptor = Acceptor(parts, self._guard, self._doubt.set, self._accepted, self._documents)
         accepting = Accepting(acceptor)
@@ -206,8 +210,14 @@ class SlackAdapter:
             if reply.final:
                 await self._show(where, post_id, rendered)
             else:
-                text = reply.text if reply.stage is Stage.DRAFT else ""
-                await self._sender.draft(where, post_id, rendered.first, text)
+                written = reply.stage is Stage.DRAFT
+                await self._sender.draft(
+                    where,
+                    post_id,
+                    rendered.first,
+                    reply.text if written else "",
+                    waiting="" if written else one_line(reply.text),
+                )
 
     async def remove(self, place: Place, post_id: str) -> None:
         with self._guarded():
@@ -227,6 +237,11 @@ class SlackAdapter:
 
     async def belongs(self, sender: MessageSender, group: str) -> bool:
         return sender.chat == self.name and not sender.external and await self._groups.has(group, sender.user)
+
+    async def direct(self, user: str) -> Place:
+        with self._guarded():
+            channel = await direct_channel(self._calls, user)
+            return Place(self.name, (await self._client.identity()).team_id, channel, "", Audience.DIRECT)
 
     async def _show(self, where: Spot, ts: str, rendered: Rendered) -> None:
         await self._sender.show(where, ts, [rendered.first, *rendered.continuation])

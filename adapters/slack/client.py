@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 import aiohttp
@@ -37,9 +37,15 @@ class SlackReply:
 
     Attributes:
         fields: As received.
+        headers: Of HTTP.
     """
 
     fields: Mapping[str, JsonValue]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def header(self, name: str) -> str:
+        """Return a header of HTTP, or ""."""
+        return next((str(value) for known, value in self.headers.items() if known.lower() == name.lower()), "")
 
     def text(self, name: str) -> str:
         """Return a field that is a string, or ""."""
@@ -170,7 +176,7 @@ class SlackClient:
             raise OutcomeUnknownError(GARBLED, retry_after_s=FAILURE_PAUSE_S) from error
         if not isinstance(response.data, dict):
             raise OutcomeUnknownError(GARBLED, retry_after_s=FAILURE_PAUSE_S)
-        return SlackReply(response.data)
+        return SlackReply(response.data, dict(response.headers or {}))
 
     async def upload(self, url: str, data: bytes) -> None:
         """Send the content of a file to the address that files.getUploadURLExternal has named. Raises as `call`."""

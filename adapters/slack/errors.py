@@ -161,7 +161,7 @@ _GROUPS: Mapping[Make, str] = {
     _refused(NO_SPACE): "storage_limit_reached",
     _gone(MESSAGE_GONE): "message_not_found",
     _gone(THREAD_GONE): "thread_not_found invalid_thread_ts session_not_found",
-    _gone(PERSON_GONE): "user_not_found users_not_found",
+    _gone(PERSON_GONE): "user_not_found users_not_found user_disabled user_not_visible cannot_dm_bot",
     _gone(FILE_GONE): "file_not_found file_deleted",
     _gone(GROUP_GONE): "no_such_subteam",
     _refused(NO_GROUPS): "plan_upgrade_required",

@@ -118,6 +118,15 @@ def read_event(body: Fields, bot: Identity) -> Event | None:
     return read(event, body, bot) if read is not None else None
 
 
+def read_message(message: Fields, channel: str, bot: Identity) -> Written | None:
+    """Return a message as a channel's history has it; None where it is not a person's.
+
+    Raises:
+        InvalidRequestError: If an id that it always has is missing or malformed.
+    """
+    return _written(message, {"channel": channel}, {}, bot)
+
+
 def _read_message(event: Fields, body: Fields, bot: Identity) -> Event | None:
     kind = _text(event, "subtype")
     if kind == "message_changed":

@@ -40,15 +40,21 @@ class Files:
         self._calls = calls
         self._known = Lookup(self._ask, lifetime_s=LIFETIME_S, most=MOST_KNOWN, clock=clock)
 
-    async def references(self, shared: Iterable[SharedFile]) -> tuple[FileReference, ...]:
+    async def references(self, shared: Iterable[SharedFile], url: str = "") -> tuple[FileReference, ...]:
         """Return the files of a message; of those that Slack tells only the id of, it is asked for the rest.
+
+        Args:
+            shared: The files.
+            url: Of the message.
 
         Raises:
             UnavailableError: If Slack has to be asked and does not answer.
         """
         found = [file if file.told else await self._told(file) for file in shared]
         return tuple(
-            FileReference(file.file_id, file.name, file.size_bytes, file.media_type) for file in found if file.file_id
+            FileReference(file.file_id, file.name, file.size_bytes, file.media_type, url)
+            for file in found
+            if file.file_id
         )
 
     async def fetch(self, place: Place, file: FileReference, *, max_bytes: int) -> bytes:

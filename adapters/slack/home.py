@@ -1,4 +1,4 @@
-"""The app's Home tab: what it can do, what it has read, and what a person may do with their own data."""
+"""The app's Home tab: what it can do, what it has read, the digests of a person's channels, and their own data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from adapters.slack import interactions_texts as texts
 from adapters.slack.blocks import Block, buttons, section, small_print
+from adapters.slack.home_digests import digests_of
 from adapters.slack.interactions_payloads import Payload, Where, records, word
 from adapters.slack.interactions_telling import person_of, place_of
 from adapters.slack.parts import Parts
@@ -34,6 +35,7 @@ async def show_home(parts: Parts, where: Where) -> None:
         BotError: If Slack does not take it.
     """
     facts = [block for command in ("status", "sources") for block in await _told(parts, where, command)]
+    facts += await digests_of(parts, where)
     await parts.calls.make("views.publish", user_id=where.user, view=home_view(facts))
 
 
@@ -41,7 +43,7 @@ def home_view(facts: list[Block]) -> dict[str, JsonValue]:
     """Return the tab.
 
     Args:
-        facts: What is indexed.
+        facts: What is indexed, and which digests the person's channels get.
     """
     export = _button(texts.EXPORT, EXPORT_ACTION)
     forget = {**_button(texts.FORGET, FORGET_ACTION), "style": "danger", "confirm": _confirm()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from adapters.slack.direct import direct_channel
 from adapters.slack.errors import ContentError
-from adapters.slack.interactions_payloads import Where, part, slack_id
+from adapters.slack.interactions_payloads import Where
 from adapters.slack.parts import Parts
 from adapters.slack.rendering import render_sentence
 from adapters.slack.sending_values import Spot
@@ -39,11 +40,7 @@ async def direct_spot(parts: Parts, user: str) -> Spot:
     Raises:
         BotError: As `SlackClient.call`.
     """
-    reply = await parts.calls.make("conversations.open", users=user)
-    channel = slack_id(part(reply.fields, "channel"), "id")
-    if not channel:
-        raise NotFoundError("Slack names no direct conversation with this person.")
-    return Spot(channel)
+    return Spot(await direct_channel(parts.calls, user))
 
 
 async def place_of(parts: Parts, where: Where) -> Place:

@@ -47,6 +47,13 @@ HOME_MORE: Final = (
     "Below an answer you can read the passages it rests on, say whether it was good, or ask again. In the menu of any "
     'message "Ask Locus about this" asks about it, and /locus help lists what can be typed.'
 )
+HOME_DIGESTS: Final = "Digests of new datasets in your channels"
+HOME_NO_DIGESTS: Final = (
+    "None of your channels gets a digest of new datasets. To begin one, type /locus digest subscribe weekly mon 9:00 "
+    "in a channel; /locus digest help tells more."
+)
+HOME_DIRECT: Final = "to you alone"
+HOME_PAUSED: Final = "paused"
 HOME_DATA: Final = "What is stored about you: your questions, my answers to them, and your feedback."
 EXPORT: Final = "Export"
 FORGET: Final = "Forget me"

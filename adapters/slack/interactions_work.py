@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
-from bot.errors import BotError
+from bot.errors import BotError, InvalidRequestError, NotFoundError
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,10 @@ class OwnedWork:
 async def _guarded(name: str, work: Work, failed: Callable[[str], Awaitable[None]]) -> None:
     try:
         await work
+    except (InvalidRequestError, NotFoundError) as error:
+        # The sentence may repeat what somebody has typed: it is for them, not for the log.
+        logger.info("%s was not done: %s", name, type(error).__name__)
+        await failed(str(error))
     except BotError as error:
         logger.warning("%s was not done: %s", name, error)
         await failed(str(error))

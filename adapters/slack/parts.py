@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from adapters.slack.askers import Askers
 from adapters.slack.client import Identity
 from adapters.slack.files import Files
+from adapters.slack.members import Members
 from adapters.slack.options import Options
 from adapters.slack.people import People
 from adapters.slack.places import Places
@@ -32,6 +33,7 @@ class Parts:
         threads: Where the bot takes part.
         askers: To be told who asked where the question is no message of that person, so that its answer is streamed.
         files: Tells of files that came with messages.
+        members: Tells who is in which channel.
     """
 
     reception: Reception
@@ -44,6 +46,7 @@ class Parts:
     threads: Threads
     askers: Askers
     files: Files
+    members: Members
 
     @property
     def look(self) -> Look:

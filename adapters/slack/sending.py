@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final
 
-from adapters.slack.errors import ContentError, MissingScopeError, NoStreamsError, OutcomeUnknownError, StreamOpenError
+from adapters.slack.errors import ContentError, OutcomeUnknownError, StreamOpenError
 from adapters.slack.looks import Looks
 from adapters.slack.rendering import Look
 from adapters.slack.sending_calls import Calls
 from adapters.slack.sending_delivery import Delivery
 from adapters.slack.sending_finding import Finder
 from adapters.slack.sending_messages import Message, Messages, Part
+from adapters.slack.sending_status import WORKING, Statuses
 from adapters.slack.sending_values import File, Payload, Recipient, Shown, Spot, digest, ways
 from adapters.slack.streams import Escape, Streams, stop
-from bot.errors import BotError, NotFoundError
+from bot.errors import NotFoundError
 
 logger = logging.getLogger(__name__)
-
-NO_STATUS_FOR_S: Final = 3600.0  # until it is tried again where Slack has refused
 
 
 class Sender:
@@ -42,7 +40,7 @@ class Sender:
         self._looks = Looks(lambda: calls.limits.now())
         self._delivery = Delivery(calls, self._finder, self._looks)
         self._messages = Messages()
-        self._no_status_until = float("-inf")
+        self._statuses = Statuses(calls)
 
     def look(self, chosen: Look) -> Look:
         """Return how messages are to look, since the workspace may have refused how the lab wants them to."""
@@ -90,7 +88,7 @@ class Sender:
         self._messages.add(Message(spot, ts, digest="" if found else digest(payload), parts=None if found else {}))
         return ts
 
-    async def draft(self, spot: Spot, ts: str, payload: Payload, text: str) -> Shown:
+    async def draft(self, spot: Spot, ts: str, payload: Payload, text: str, *, waiting: str = "") -> Shown:
         """Show an unfinished text in a message, if it is its turn; the next draft is expected to hold all of it.
 
         Args:
@@ -98,12 +96,18 @@ class Sender:
             ts: Its time stamp.
             payload: The text as it is shown by an edit.
             text: The text itself as it is streamed: all of it so far, as written, or "" for none yet.
+            waiting: What is said meanwhile; below the thread where the message is streamed, since a stream cannot take
+                it back.
         """
         message = self._messages.get(spot, ts)
         async with message.lock:
             if message.stopped:
                 return Shown.STOPPED
+            if text:
+                await self._stop_waiting(message)
             if message.stream is not None:
+                if waiting and not text and await self._wait(message, waiting):
+                    return Shown.SHOWN
                 shown = await self._append(message, text)
                 if shown is not None:
                     return shown
@@ -130,6 +134,7 @@ class Sender:
                 message.digest = ""
                 await self._delivery.edit(message.spot, ts, payloads[0])
                 message.digest = now
+            await self._stop_waiting(message)
             await self._show_parts(message, payloads[1:])
 
     async def remove(self, spot: Spot, ts: str) -> None:
@@ -178,37 +183,23 @@ class Sender:
         )
 
     async def status(self, spot: Spot, sentence: str, loading: Sequence[str] = ()) -> bool:
-        """Say below a thread what the bot is doing, until it posts there, at most two minutes; "" says nothing more.
+        """Say below a thread what the bot is doing, see `Statuses.show`."""
+        return await self._statuses.show(spot, sentence, loading)
 
-        A status is never worth an error: where it is refused it is left out, and for an hour not tried again.
+    async def _wait(self, message: Message, sentence: str) -> bool:
+        """Say below a thread why nothing is streamed yet; where Slack shows no status, the stream becomes an edit."""
+        message.waiting |= await self._statuses.show(message.below, WORKING, (sentence,))
+        if self._statuses.available(message.below):
+            return True
+        if self._calls.limits.wait_s("chat.stopStream") <= 0:
+            await self._end_stream(message)
+        return False
 
-        Args:
-            spot: A thread.
-            sentence: Such as "is reading 4,300 documents"; Slack puts the bot's name before it.
-            loading: Sentences that Slack shows in turn, at most ten.
-
-        Returns:
-            True when it is shown.
-        """
-        limits = self._calls.limits
-        if not spot.thread_ts or limits.now() < self._no_status_until:
-            return False
-        try:
-            reply = await self._calls.draft(
-                "assistant.threads.setStatus",
-                channel_id=spot.channel,
-                thread_ts=spot.thread_ts,
-                status=sentence,
-                loading_messages=list(loading[:10]) or None,
-            )
-        except (MissingScopeError, NoStreamsError) as error:
-            self._no_status_until = limits.now() + NO_STATUS_FOR_S
-            logger.info("no status is shown for an hour: %s", error)
-            return False
-        except BotError as error:
-            logger.debug("a status was not shown: %s", error)
-            return False
-        return reply is not None
+    async def _stop_waiting(self, message: Message) -> None:
+        """Take the status away: Slack does so when something is posted, not when it is edited."""
+        if message.waiting:
+            message.waiting = False
+            await self._statuses.show(message.below, "")
 
     async def _append(self, message: Message, text: str) -> Shown | None:
         """Stream a draft; None where an edit has to show it."""

@@ -38,6 +38,7 @@ class Message:
         stream: While it is being streamed.
         stopped: True once a person has pressed Slack's Stop.
         simple: True once Slack has refused blocks of its drafts.
+        waiting: True while a status may stand below its thread.
         lock: Held while something is shown in it.
     """
 
@@ -48,6 +49,7 @@ class Message:
     stream: Stream | None = None
     stopped: bool = False
     simple: bool = False
+    waiting: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property

@@ -131,6 +131,9 @@ class TerminalAdapter:
     async def belongs(self, sender: Sender, group: str) -> bool:
         return False
 
+    async def direct(self, user: str) -> Place:
+        raise NotFoundError("A terminal has one conversation, and nobody can be written to besides.")
+
     async def _show(self, place: Place, post_id: str, answers: str | None, reply: Reply) -> None:
         await self._check(place)
         await self._draw(self._display.show, post_id, answers, reply, self._ended())

@@ -167,6 +167,29 @@ def ingest(
     raise typer.Exit(code)
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to; readable by you only.", metavar="FILE")],
+    data_dir: DataDir = None,
+) -> None:
+    """Write everything that cannot be made again into one file; Locus may run meanwhile."""
+    from bot.cli.backup import make_backup
+
+    make_backup(settings_of(data_dir), file)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="That `locus backup` has written.", metavar="FILE")],
+    check: Annotated[bool, typer.Option("--check", help="Only compare it with its checksums.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Fill an empty data folder from a backup."""
+    from bot.cli.backup import restore_backup
+
+    restore_backup(settings_of(data_dir), file, check_only=check)
+
+
 @app.command(name="eval")
 def evaluate(
     questions: Annotated[Path, typer.Argument(help="Questions with known answers, one JSON object a line.")],
@@ -183,8 +206,16 @@ def evaluate(
 
 
 @app.command()
+def setup(data_dir: DataDir = None) -> None:
+    """Set Locus up, step by step; every step can be left out, and all of it repeated."""
+    from bot.cli.setup import run_setup
+
+    raise typer.Exit(run_setup(Path(".env"), data_dir))
+
+
+@app.command()
 def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Check settings, index, models and servers; exits 1 when something is wrong."""
     from bot.cli.doctoring import run_doctor
 
-    raise typer.Exit(asyncio.run(run_doctor(settings_of(data_dir), as_json=as_json)))
+    raise typer.Exit(run_doctor(data_dir, as_json=as_json))

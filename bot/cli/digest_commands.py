@@ -61,6 +61,14 @@ def digest_run(
     asyncio.run(run_digests(settings_of(data_dir), digest_id or "", wait_s))
 
 
+@digest_app.command(name="release")
+def digest_release(data_dir: DataDir = None) -> None:
+    """Let the digests tell of datasets that were held, as too many were new at once."""
+    from bot.cli.digests import release_digests
+
+    asyncio.run(release_digests(settings_of(data_dir)))
+
+
 @digest_app.command(name="baseline")
 def digest_baseline(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Take everything that GeneNetwork lists now as known; no channel is told of it."""

@@ -44,6 +44,7 @@ def standing_json(standing: Standing) -> dict[str, object]:
         "refused": one.refused,
         "posted_at": shown_time(progress.posted_at) if progress.posted_at else None,
         "told": progress.told,
+        "skipped": progress.skipped,
     }
 
 
@@ -82,7 +83,14 @@ def print_standings(console: Console, standings: Sequence[Standing]) -> None:
             f"{one.when} ({one.zone})",
             shown_time(progress.posted_at) if progress.posted_at else "never",
             f"{progress.told:,}",
-            f"paused: {one.paused}" if one.paused else f"declared as {one.name}" if one.declared else "active",
+            _state(standing),
         )
         table.add_row(*(Text(without_controls(cell)) for cell in cells))
     console.print(table)
+
+
+def _state(standing: Standing) -> str:
+    """Return how a subscription is, in a few words or the sentence on what is wrong."""
+    one = standing.subscription
+    state = f"paused: {one.paused}" if one.paused else f"declared as {one.name}" if one.declared else "active"
+    return f"{state}; {standing.progress.skipped}" if standing.progress.skipped else state

@@ -16,9 +16,10 @@ from rich.text import Text
 from bot.bootstrap import make_dataset_folders, open_genenetwork
 from bot.cli.digest_output import digest_json, print_digest, print_standings, standing_json
 from bot.cli.render import dump_json, shown_time
-from bot.digest.baseline import take_baseline
+from bot.digest.baseline import release_held, take_baseline
 from bot.digest.datasets import Dataset, DatasetCatalogue
 from bot.digest.describing import QuotingDescriber
+from bot.digest.floods import held_back
 from bot.digest.interests import Interest
 from bot.digest.looking import Looker
 from bot.digest.looking_back import look_back
@@ -65,7 +66,9 @@ async def list_digests(settings: Settings, *, as_json: bool) -> None:
         standings, looks = await subscriptions.list(), await known.looks()
     if as_json:
         looked = shown_time(looks.at) if looks is not None else None
-        sys.stdout.write(dump_json({"digests": [*map(standing_json, standings)], "looked_at": looked}) + "\n")
+        held = looks.held if looks is not None else 0
+        found = {"digests": [*map(standing_json, standings)], "looked_at": looked, "held": held}
+        sys.stdout.write(dump_json(found) + "\n")
         return
     console = Console(highlight=False)
     print_standings(console, standings)
@@ -73,6 +76,8 @@ async def list_digests(settings: Settings, *, as_json: bool) -> None:
         console.print("GeneNetwork was not looked at yet: `locus run` does, and `locus digest baseline`.")
     else:
         console.print(f"GeneNetwork was last looked at on {shown_time(looks.at)}.")
+        if looks.held:
+            console.print(Text(held_back(looks.held)), soft_wrap=True)
 
 
 async def preview_digest(settings: Settings, interest: Interest, *, since: str, handle: str, as_json: bool) -> None:
@@ -119,13 +124,15 @@ async def preview_digest(settings: Settings, interest: Interest, *, since: str, 
             if handle and standing is None:
                 raise NotFoundError(f"There is no digest {handle[:40]!r}: `locus digest list` shows their handles.")
             looker = Looker(catalogue, known)
-            datasets = await _news(looker, standing)
+            datasets, held = await _news(looker, subscriptions, standing)
             interest = standing.subscription.interest if standing is not None else interest
             wanted = [one for one in datasets if interest.holds(one)]
             beginning = (
                 "its last digest" if standing is not None else f"the first look on {shown_time(looks.baseline_at)}"
             )
-            await _show(wanted, interest, [f"New since {beginning}."], as_json=as_json)
+            held += looks.held
+            notes = [f"New since {beginning}."] + ([held_back(held)] if held else [])
+            await _show(wanted, interest, notes, as_json=as_json)
 
 
 async def run_digests(settings: Settings, handle: str, wait_s: float) -> None:
@@ -159,8 +166,18 @@ async def run_digests(settings: Settings, handle: str, wait_s: float) -> None:
             earlier = before.get(one.subscription.subscription_id)
             told = one.progress.told - (earlier.progress.told if earlier is not None else 0)
             if handle in ("", one.subscription.subscription_id):
-                state = f"paused: {one.subscription.paused}" if one.subscription.paused else f"{told:,} datasets posted"
+                state = f"paused: {one.subscription.paused}" if one.subscription.paused else f"{_datasets(told)} posted"
                 sys.stdout.write(f"{one.subscription.subscription_id}: {state}\n")
+
+
+async def release_digests(settings: Settings) -> None:
+    """Let the digests tell of datasets that were held."""
+    async with open_catalogue(settings) as catalogue, _open_state(settings) as (_, known, _subscriptions):
+        released = await release_held(Looker(catalogue, known))
+    if released:
+        sys.stdout.write(f"The next digests tell of {released:,} datasets, as far as they are public.\n")
+    else:
+        sys.stdout.write("No dataset is held.\n")
 
 
 async def baseline_digests(settings: Settings, *, as_json: bool) -> None:
@@ -171,24 +188,27 @@ async def baseline_digests(settings: Settings, *, as_json: bool) -> None:
         figures = {"groups": report.groups, "unknown_groups": report.unknown, "datasets": report.datasets}
         sys.stdout.write(dump_json(figures) + "\n")
         return
-    sys.stdout.write(f"{report.datasets:,} datasets in {report.groups:,} groups are known now.\n")
+    sys.stdout.write(f"{_datasets(report.datasets)} in {_groups(report.groups)} are known now.\n")
     if report.unknown:
-        sys.stdout.write(f"{report.unknown:,} groups gave no answer; what they have is taken as known when they do.\n")
+        sys.stdout.write(f"{_groups(report.unknown)} gave no answer; what is there is taken as known when one comes.\n")
 
 
-async def _news(looker: Looker, standing: Standing | None) -> list[Dataset]:
-    """Return what was found new and is still public, and what a look would find now."""
+async def _news(looker: Looker, subscriptions: Subscriptions, standing: Standing | None) -> tuple[list[Dataset], int]:
+    """Return what was found new and is still public, and what a look would find now and how much it would hold."""
     progress = standing.progress if standing is not None else None
+    told = await subscriptions.told(standing.subscription.subscription_id) if standing is not None else frozenset()
     news = await looker.known.news_after(progress.upto if progress else 0, progress.owed if progress else ())
+    located = {one.identity: one for one in await looker.locate(news) if one.identity not in told}
     found: list[Dataset] = []
-    for one in news:
+    for one in located.values():
         try:
             dataset = await looker.verify(one)
         except BotError as error:
             logger.warning("a dataset could not be looked at: %s", error)
             continue
         found += [dataset] if dataset is not None else []
-    return [*found, *await looker.peek()]
+    peek = await looker.peek()
+    return [*found, *peek.new], peek.held
 
 
 async def _show(datasets: Sequence[Dataset], interest: Interest, notes: Sequence[str], *, as_json: bool) -> None:
@@ -218,3 +238,11 @@ def _day(text: str) -> date:
 def _progress(done: int, total: int) -> None:
     if sys.stderr.isatty() and (done % 10 == 0 or done == total):
         sys.stderr.write(f"\rlocus: {done:,} of {total:,} datasets asked for{chr(10) if done == total else ''}")
+
+
+def _datasets(count: int) -> str:
+    return "1 dataset" if count == 1 else f"{count:,} datasets"
+
+
+def _groups(count: int) -> str:
+    return "1 group" if count == 1 else f"{count:,} groups"

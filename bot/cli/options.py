@@ -10,7 +10,7 @@ import typer
 
 from bot.log import set_up_logging
 from bot.messages import Turn
-from bot.settings import Settings, load_settings
+from bot.settings import Settings, load_settings, secret_values
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder that holds all state (LOCUS_DATA_DIR).")]
 History = Annotated[
@@ -30,7 +30,7 @@ class RoleName(StrEnum):
 def settings_of(data_dir: Path | None) -> Settings:
     """Return the settings of a command; logging is set up by them."""
     settings = load_settings(data_dir=data_dir)
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format, secret_values(settings))
     return settings
 
 

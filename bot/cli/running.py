@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Sequence
@@ -35,5 +36,8 @@ async def run_service(settings: Settings, roles: Sequence[str]) -> None:
     chosen = frozenset(Role(role) for role in roles) or ALL_ROLES
     with shown_loading() as loading:
         async with open_service(settings, chosen, loading) as service:
+            # What is loaded by now stays: a garbage collection, which stops the event loop too, need not look at it.
+            gc.collect()
+            gc.freeze()
             await service.run(stop)
     logger.info("stopped")

@@ -59,7 +59,7 @@ class Commands:
         """
         match command.name:
             case "help":
-                return await help.run(context)
+                return await help.run(context, digests="digest" in self._more)
             case "new":
                 return await new.run(context, self._conversations)
             case "forget":

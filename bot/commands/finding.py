@@ -41,18 +41,24 @@ _WITH_TEXT: tuple[tuple[re.Pattern[str], CommandName], ...] = (
 )
 _LONGEST = 100  # characters; a longer message is none
 _LONGEST_WITH_TEXT = 500
+_QUOTED = re.compile(r"""["“”„`]+([^"“”„`]+)["“”„`]+[.!]*""")  # as these are written where people are told of them
 _PREFIX = re.compile(r"(?:locus[,:]? )?[/!]?(?:locus[,:]? )?", re.IGNORECASE)
 
 
 def find_command(text: str) -> Command | None:
     """Return the command that the whole of `text` is, or None.
 
-    Capitals, white space around and between words, full stops and exclamation marks at the end, and a leading "/", "!"
-    or "locus" do not count. Two commands say more after their name: "digest subscribe ...", "forget file NAME".
+    Capitals, white space around and between words, full stops and exclamation marks at the end, a leading "/", "!" or
+    "locus", and quotation marks or backticks around all of it do not count.
+
+    Two commands say more after their name: "digest subscribe ...", "forget file NAME".
     """
     if len(text) > _LONGEST_WITH_TEXT:
         return None
-    words = _PREFIX.sub("", " ".join(text.split()), count=1)
+    words = " ".join(text.split())
+    if quoted := _QUOTED.fullmatch(words):
+        words = quoted[1].strip()
+    words = _PREFIX.sub("", words, count=1)
     if len(text) <= _LONGEST:
         found = _COMMANDS.get(words.lower().rstrip(".!").rstrip())
         if found is not None:

@@ -24,10 +24,10 @@ async def run(context: CommandContext, command: Command, room: Classroom) -> Com
     """Forget the named file of the channel, or the one that was taught in this conversation."""
     await room.check_shelf(context)
     lessons = await room.teacher.lessons(shelf_of(context.place))
-    found = _named(lessons, command.text) if command.text else _taught_in(lessons, context.place.conversation_id)
+    name = _name_in(command.text)
+    found = _named(lessons, name) if name else _taught_in(lessons, context.place.conversation_id)
     if not found:
-        named = safe_name(command.text.strip(_QUOTES))
-        return CommandResult(say(unknown_file(named) if command.text else none_taught_here()))
+        return CommandResult(say(unknown_file(name) if name else none_taught_here()))
     if len(found) > 1:
         return CommandResult(say(which_file([one.name for one in found])))
     (lesson,) = found
@@ -41,9 +41,14 @@ async def run(context: CommandContext, command: Command, room: Classroom) -> Com
     return CommandResult(say(forgotten_file(lesson.name)))
 
 
-def _named(lessons: Sequence[Lesson], text: str) -> list[Lesson]:
+def _name_in(text: str) -> str:
+    """Return the name that was typed, without the quotation marks or backticks around it, or ""."""
+    bare = text.strip().rstrip(".!").strip(_QUOTES + " ")
+    return safe_name(bare) if bare else ""
+
+
+def _named(lessons: Sequence[Lesson], name: str) -> list[Lesson]:
     """Return the file of that name; where none is written so, those that are but for capitals."""
-    name = safe_name(text.strip(_QUOTES))
     exact = [one for one in lessons if one.name == name]
     return exact or [one for one in lessons if one.name.casefold() == name.casefold()]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from bot.chat import ChatAdapter
 from bot.commands.classroom import Classroom, shelf_of
 from bot.commands.command import Command, CommandContext, CommandResult, say
@@ -64,7 +66,7 @@ async def _read(context: CommandContext, chat: ChatAdapter, file: FileReference,
     data = await chat.fetch(context.place, file, max_bytes=limit)
     if len(data) > limit:
         raise UnreadableError(file_too_large(name, limit / MIB))
-    return await room.teacher.read(data, name)
+    return dataclasses.replace(await room.teacher.read(data, name), url=file.url)
 
 
 def _another(name: str, taken: dict[str, Draft]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -25,6 +26,7 @@ from bot.texts import not_permitted
 logger = logging.getLogger(__name__)
 
 WORDS = ("help", "subscribe", "list", "preview", "pause", "resume", "unsubscribe")
+LOOK_S = 20.0  # that whoever subscribes first waits for GeneNetwork
 _NUMBER = re.compile(r"#?(\d{1,3})")
 
 
@@ -84,6 +86,7 @@ class DigestCommand:
 
     async def _subscribe(self, context: CommandContext, rest: str) -> str:
         await self._check(context)
+        await self._look_first(context)
         names = await self._known.names()
         wish = read_wish(rest, groups=names.groups, species=names.species)
         place, zone = channel_of(context.place), wish.zone or self._zone
@@ -104,6 +107,21 @@ class DigestCommand:
             said += f" {saying.not_looked_yet()}"
         return said
 
+    async def _look_first(self, context: CommandContext) -> None:
+        """Look at GeneNetwork where nobody has for long, as nobody was subscribed: for its names, and to compare with.
+
+        Where GeneNetwork is slow or away, the scheduler looks as soon as it can.
+        """
+        looks = await self._known.looks()
+        if looks is not None and not looks.idle:
+            return
+        await context.show("Looking at what GeneNetwork has …")
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await self._looker.look(self._known.store.attempt)
+        except (BotError, TimeoutError) as error:
+            logger.info("a first look at GeneNetwork was put off: %s", error)
+
     async def _list(self, context: CommandContext) -> str:
         standings = await self._roster.subscriptions.of_channel(context.place)
         if not standings:
@@ -122,13 +140,14 @@ class DigestCommand:
         if await self._known.looks() is None:
             return say(saying.not_looked_yet())
         await context.show("Checking what is new in GeneNetwork …")
-        upcoming = await find_upcoming(self._looker, standing)
         one = standing.subscription
+        told = await self._roster.subscriptions.told(one.subscription_id)
+        upcoming = await find_upcoming(self._looker, standing, told)
         due = saying.shown_date(await self._roster.next_date(one), one.zone)
         if not upcoming.news:
             silent = " The next digest would be silent." if one.quiet else ""
             return say(f"{nothing_new(one.interest)}{silent} It comes {due}, if something is added until then.")
-        written = await self._announcer.write([dataset for _, dataset in upcoming.news], one)
+        written = await self._announcer.write([each.dataset for each in upcoming.news], one)
         first = written.parts[0]
         text = f"Preview of the digest of {due}, if nothing is added until then:\n\n{first.text}"
         sections = tuple(section for part in written.parts for section in part.sections)
@@ -139,7 +158,7 @@ class DigestCommand:
         await self._check(context)
         standing = await self._standing(context, rest)
         one = standing.subscription
-        if one.declared:
+        if one.declared and not (what == "resume" and one.refused):
             raise RefusedError(saying.declared_elsewhere(one.name))
         name = f"{one.interest.words}, {one.when}"
         if what == "unsubscribe":

@@ -21,6 +21,7 @@ class Sight(StrEnum):
     UNCHECKED = "unchecked"  # listed when the first look was taken; never to be announced, unless it turns out hidden
     PUBLIC = "public"  # announced, or there from the beginning
     PENDING = "pending"  # new; nothing could be learnt about it yet
+    HELD = "held"  # new, but too much at once: an administrator decides whether it is told
     HIDDEN = "hidden"  # listed, but not public: announced as soon as it is
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from bot.chat import ChatAdapter
 from bot.commands.command import CommandName, Handler
+from bot.digest.administrators import Administrators
 from bot.digest.announcing import Announcer
 from bot.digest.commands import DigestCommand
+from bot.digest.floods import held_back
 from bot.digest.looking import Looker
 from bot.digest.names import LOOK, RUN
 from bot.digest.parts import DigestParts
@@ -17,12 +19,14 @@ from bot.digest.roster import Roster
 from bot.digest.subscriptions import JOB, Subscription
 from bot.errors import BotError
 from bot.health import Health, State
+from bot.messages import Sender
 from bot.permissions import Permissions
 from bot.scheduling.jobs import Occasion
 from bot.scheduling.scheduler import Scheduler
 from bot.store.client import Store
 from bot.store.conversations import Conversations
 from bot.store.digest_known import KnownDatasets
+from bot.store.digest_notices import DigestNotices
 from bot.store.digest_subscriptions import Subscriptions
 from bot.store.leader import LostLeadershipError
 from bot.store.schedules import Schedule, Schedules
@@ -45,8 +49,9 @@ class Digests:
         chat: Returns the adapter of a chat, here or in another process.
         conversations: Where a digest is remembered for the questions in its thread.
         threads: In which the bot takes part.
+        administrators: Told of what only they can mend.
         permissions: Tells who may subscribe; None for everybody.
-        health: Told of channels that do not take their digest.
+        health: Told of channels that do not take their digest, and of datasets that are held.
         clock: Seconds since 1970.
     """
 
@@ -58,6 +63,7 @@ class Digests:
         conversations: Conversations,
         threads: JoinedThreads,
         *,
+        administrators: Sequence[Sender] = (),
         permissions: Permissions | None = None,
         health: Health | None = None,
         clock: Callable[[], float] = time.time,
@@ -67,7 +73,8 @@ class Digests:
         self.known = KnownDatasets(store)
         self.subscriptions = Subscriptions(store, self.known.counter_key)
         self.roster = Roster(self.subscriptions, Schedules(store, clock=clock), clock=clock)
-        self.looker = Looker(parts.catalogue, self.known, parts.folders, clock=clock)
+        self.administrators = Administrators(administrators, DigestNotices(store), chat, clock=clock)
+        self.looker = Looker(parts.catalogue, self.known, parts.folders, alarm=self.administrators.noting, clock=clock)
         self.announcer = Announcer(
             self.looker,
             self.subscriptions,
@@ -76,6 +83,7 @@ class Digests:
             threads,
             parts.describer,
             parts.charting,
+            self.administrators,
             refused=self._refused,
             clock=clock,
         )
@@ -120,18 +128,23 @@ class Digests:
         await self.announcer.announce(handle, occasion.due, occasion)
 
     async def _look(self, occasion: Occasion) -> None:
-        await self._say_refused()
         await self.roster.mend()
-        report = await self.looker.look(occasion.attempt, fresh_s=self._parts.look_h * HOUR_S / 2)
+        fresh_s = self._parts.look_h * HOUR_S / 2
+        if not await self.subscriptions.list():
+            await self.looker.rest(occasion.attempt, fresh_s=fresh_s)
+            return
+        report = await self.looker.look(occasion.attempt, fresh_s=fresh_s)
         if report is not None:
             logger.info(
                 "looked at GeneNetwork's datasets",
                 extra={"groups": report.groups, "unknown": report.unknown, "new": len(report.new)},
             )
+        await self._look_after(occasion)
 
     async def _run(self, occasion: Occasion) -> None:
         """Look and post now; a channel that fails is no other's concern."""
         await self.looker.look(occasion.attempt)
+        await self._look_after(occasion)
         wanted = occasion.schedule.parameters.get("subscription", "")
         failed: BotError | None = None
         for one in await self.subscriptions.list():
@@ -147,19 +160,24 @@ class Digests:
         if failed is not None:
             raise failed
 
-    def _refused(self, subscription: Subscription) -> None:
+    async def _look_after(self, occasion: Occasion) -> None:
+        """Tell administrators and the health page what only they can mend."""
+        await self._report()
+        await self.administrators.tell(occasion)
+
+    def _refused(self, _: Subscription) -> None:
         if self._health is not None:
             self._health.report(HEALTH, State.DEGRADED, _paused(1))
 
-    async def _say_refused(self) -> None:
-        """Tell the health page of channels that do not take their digest, and when all do again."""
+    async def _report(self) -> None:
+        """Tell the health page of channels that do not take their digest and of what is held, and when all is well."""
         if self._health is None:
             return
-        refused = len(await self.roster.refused())
-        if refused:
-            self._health.report(HEALTH, State.DEGRADED, _paused(refused))
-        else:
-            self._health.report(HEALTH, State.OK)
+        refused, looks = len(await self.roster.refused()), await self.known.looks()
+        sentences = [_paused(refused)] if refused else []
+        if looks is not None and looks.held:
+            sentences.append(held_back(looks.held))
+        self._health.report(HEALTH, State.DEGRADED if sentences else State.OK, " ".join(sentences))
 
 
 def _paused(count: int) -> str:

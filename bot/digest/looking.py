@@ -7,41 +7,22 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from bot.digest.datasets import Dataset, DatasetCatalogue, GroupKey, Listed, Listing
 from bot.digest.differences import KnownDataset, Sight, difference
+from bot.digest.floods import flood, held_back
 from bot.digest.folders import DatasetFolders, folder_name
+from bot.digest.looks import Evidence, Located, LookReport, Peek
 from bot.digest.news import KnownGroup, Looks, News
 from bot.digest.plain import plain_dataset
-from bot.digest.verdicts import Verdicts, ask, candidates, comparable, decide, same_dataset
+from bot.digest.verdicts import ask, candidates, comparable, decide, same_dataset
 from bot.errors import BotError, UnavailableError
-from bot.store.client import Watch
+from bot.messages import digest
+from bot.store.client import Command, Watch
 from bot.store.digest_known import MAX_DATASETS, MAX_GROUPS, KnownDatasets
 from bot.store.digest_subscriptions import Writer
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LookReport:
-    """What a look found.
-
-    Attributes:
-        first: True for the one that everything later is compared with.
-        groups: Groups that were compared.
-        unknown: Groups about which nothing could be said.
-        datasets: Datasets listed.
-        new: Public datasets that are news now.
-        undecided: New datasets about which nothing could be learnt yet.
-    """
-
-    first: bool
-    groups: int
-    unknown: int
-    datasets: int
-    new: tuple[Dataset, ...] = ()
-    undecided: int = 0
 
 
 class Looker:
@@ -51,6 +32,7 @@ class Looker:
         catalogue: GeneNetwork.
         known: What is known.
         folders: A second witness of what is new, or None.
+        alarm: Returns the commands that note something which administrators are to be told, by event and sentence.
         clock: Seconds since 1970.
     """
 
@@ -60,11 +42,13 @@ class Looker:
         known: KnownDatasets,
         folders: DatasetFolders | None = None,
         *,
+        alarm: Callable[[str, str], Sequence[Command]] = lambda _event, _sentence: (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.catalogue = catalogue
         self.known = known
         self._folders = folders
+        self._alarm = alarm
         self._clock = clock
         self._lock = asyncio.Lock()
 
@@ -86,34 +70,62 @@ class Looker:
             listing = await self.catalogue.listed()
             if not any(listing.groups.values()):
                 raise UnavailableError("GeneNetwork lists no dataset at all, which cannot be: it is asked again later.")
+            quietly = quietly or (looks is not None and looks.idle)
             return await self._compare(listing, looks, write, quietly=quietly)
 
-    async def peek(self) -> tuple[Dataset, ...]:
+    async def rest(self, write: Writer, *, fresh_s: float = 0.0) -> None:
+        """Note that nobody is subscribed: what is added until somebody is will be no news.
+
+        Args:
+            write: Runs the transaction.
+            fresh_s: Nothing is noted when the last look is not older: somebody may have subscribed just now.
+        """
+
+        async def note(watch: Watch) -> None:
+            looks = await self.known.read_looks(watch)
+            if looks is not None and not looks.idle and self._clock() - looks.at >= fresh_s:
+                await watch.commit(self.known.looked(dataclasses.replace(looks, idle=True)))
+
+        await write(note, self.known.looks_key)
+
+    async def peek(self) -> Peek:
         """Return what a look would find new now; nothing is stored.
 
         Raises:
             UnavailableError: If GeneNetwork or Redis is away.
         """
-        listing = await self.catalogue.listed()
-        listed = comparable(listing)
-        verdicts = await ask(self.catalogue, candidates(listed, await self.known.groups(list(listed)))[0])
-        return tuple(dataset for dataset in verdicts.values() if dataset is not None)
+        listed = comparable(await self.catalogue.listed())
+        known = {group.key: group for group in await self.known.all_groups()}
+        held = flood(listed, known)
+        new = [one for one in candidates(listed, known)[0] if one not in held]
+        verdicts = await ask(self.catalogue, new)
+        return Peek(tuple(dataset for dataset in verdicts.values() if dataset is not None), len(held))
 
-    async def verify(self, news: News) -> Dataset | None:
+    async def locate(self, news: Sequence[News]) -> list[Located]:
+        """Return news with the datasets they are of, as those are known now."""
+        groups = await self.known.groups(list(dict.fromkeys((one.listed.species, one.listed.group) for one in news)))
+        located: list[Located] = []
+        for one in news:
+            listed = one.listed
+            key = (listed.species, listed.group)
+            datasets = groups[key].datasets if key in groups else ()
+            place = next((place for place, entry in enumerate(datasets) if same_dataset(entry, listed)), None)
+            if place is None:
+                identity = digest("dataset", *key, listed.type_name, listed.dataset_id, listed.name)
+            else:
+                # A group's datasets never change their places, as none is ever forgotten.
+                entry, identity = datasets[place], digest("dataset", *key, str(place))
+                listed = Listed(*key, entry.type_name, entry.dataset_id, entry.name, entry.full_name)
+            located.append(Located(one, listed, identity))
+        return located
+
+    async def verify(self, located: Located) -> Dataset | None:
         """Return a dataset of the news as it is now, or None when it is not public any more.
 
         Raises:
             UnavailableError: If that cannot be told now.
         """
-        listed = news.listed
-        group = await self.known.group((listed.species, listed.group))
-        entry = next((one for one in group.datasets if same_dataset(one, listed)), None) if group is not None else None
-        if entry is not None:
-            # Under the name that it has by now.
-            listed = Listed(
-                listed.species, listed.group, entry.type_name, entry.dataset_id, entry.name, entry.full_name
-            )
-        found = await self.catalogue.details(listed)
+        found = await self.catalogue.details(located.listed)
         return plain_dataset(found) if found is not None else None
 
     async def hide(self, news: News, write: Writer) -> None:
@@ -136,40 +148,49 @@ class Looker:
         first = looks is None or quietly
         number = (looks.number if looks is not None else 0) + 1
         listed = comparable(listing)
-        known = await self.known.groups(list(listed))
-        verdicts = {} if first else await ask(self.catalogue, *candidates(listed, known))
+        known = {group.key: group for group in await self.known.all_groups()}
+        held = frozenset() if first else flood(listed, known)
+        new, old = ([], []) if first else candidates(listed, known)
+        new = [one for one in new if one not in held]
+        verdicts = await ask(self.catalogue, new, old)
         if first:
             witnessed = await self._see_folders()
         else:
             witnessed = await self._new_folders() if any(group.awaited for group in known.values()) else frozenset()
-        new: list[Dataset] = []
+        evidence = Evidence(verdicts, witnessed, held, number, first)
+        found: list[Dataset] = []
         for key, datasets in listed.items():
-            new += await self._keep(key, datasets, verdicts, witnessed, number, write, baseline=first)
+            found += await self._keep(key, datasets, evidence, write)
         if looks is None:
             for key in listing.unknown:
                 await self._await(key, write)
+        held_now = await self._note(looks, number, write)
+        undecided = sum(one not in verdicts for one in new)
+        total = sum(map(len, listed.values()))
+        return LookReport(looks is None, len(listed), len(listing.unknown), total, tuple(found), undecided, held_now)
+
+    async def _note(self, looks: Looks | None, number: int, write: Writer) -> int:
+        """Store that a look was taken; administrators are told of more that is held. Return how much is."""
         now = self._clock()
-        done = Looks(number, now, looks.baseline_at if looks is not None else now)
+        held = sum(group.held for group in await self.known.all_groups())
+        told = looks.held if looks is not None else 0
+        done = Looks(number, now, looks.baseline_at if looks is not None else now, held)
+        alarm = self._alarm(digest("digest held", str(number)), held_back(held)) if held > told else ()
+        if held > told:
+            logger.warning("%d datasets of GeneNetwork are new at once and held: `locus digest list` tells more", held)
 
         async def note(watch: Watch) -> None:
-            await watch.commit(self.known.looked(done))
+            await watch.commit(self.known.looked(done), *alarm)
 
         await write(note, self.known.looks_key)
-        asked = {one for one in candidates(listed, known)[0] if one not in verdicts} if not first else set()
-        return LookReport(
-            looks is None, len(listed), len(listing.unknown), sum(map(len, listed.values())), tuple(new), len(asked)
-        )
+        return held
 
     async def _keep(
         self,
         key: GroupKey,
         datasets: Sequence[Listed],
-        verdicts: Verdicts,
-        witnessed: frozenset[str],
-        number: int,
+        evidence: Evidence,
         write: Writer,
-        *,
-        baseline: bool,
     ) -> list[Dataset]:
         """Store what is known of a group now; return what is news."""
 
@@ -179,7 +200,7 @@ class Looker:
                 logger.error("GeneNetwork lists more than %d groups; a further one is left out", MAX_GROUPS)
                 return []
             group = group or KnownGroup(*key)
-            silent = baseline or group.awaited
+            silent = evidence.baseline or group.awaited
             found = difference(group.datasets, datasets, baseline=silent)
             after: list[KnownDataset] = []
             news: list[tuple[Listed, Dataset]] = []
@@ -188,9 +209,11 @@ class Looker:
                     "a group of GeneNetwork has more than %d datasets; further ones are left out", MAX_DATASETS
                 )
             for entry, one in zip(found.datasets[:MAX_DATASETS], found.listed[:MAX_DATASETS], strict=True):
-                if group.awaited and one is not None and folder_name(one.name) in witnessed:
+                if group.awaited and one is not None and folder_name(one.name) in evidence.witnessed:
                     entry = dataclasses.replace(entry, sight=Sight.PENDING)
-                decided, dataset = decide(entry, one, verdicts, number, silent=baseline)
+                elif entry.sight is Sight.PENDING and one in evidence.held:
+                    entry = dataclasses.replace(entry, sight=Sight.HELD)
+                decided, dataset = decide(entry, one, evidence.verdicts, evidence.number, silent=evidence.baseline)
                 after.append(decided)
                 if dataset is not None and one is not None:
                     news.append((one, dataset))

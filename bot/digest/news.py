@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.digest.datasets import Dataset, GroupKey, Listed
-from bot.digest.differences import KnownDataset
+from bot.digest.differences import KnownDataset, Sight
 from bot.replies import Section
 
 
@@ -30,6 +30,11 @@ class KnownGroup:
         """As in `Listing`."""
         return self.species, self.group
 
+    @property
+    def held(self) -> int:
+        """Number of datasets that are not told before an administrator says so."""
+        return sum(one.sight is Sight.HELD for one in self.datasets)
+
 
 @dataclass(frozen=True, slots=True)
 class Looks:
@@ -39,11 +44,15 @@ class Looks:
         number: How many.
         at: When the last one was, in seconds since 1970.
         baseline_at: When the first one was; what was there then is no news.
+        held: Datasets that were held then, of which administrators were told.
+        idle: True when nobody has been subscribed since: the next one is a first one again.
     """
 
     number: int
     at: float
     baseline_at: float
+    held: int = 0
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,7 @@ class Progress:
         posted_at: When the last digest was posted, in seconds since 1970; 0 before the first.
         post_id: Its message.
         told: Datasets announced so far.
+        skipped: A sentence on the digest that came last and could not be shown, or "".
     """
 
     upto: int
@@ -80,6 +90,7 @@ class Progress:
     posted_at: float = 0.0
     post_id: str = ""
     told: int = 0
+    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,8 @@ class Outgoing:
         composed_at: Seconds since 1970.
         post_id: Of the first message, once it is known.
         done: Messages that are known to be posted.
+        identities: What stands for the datasets in it for good, as `numbers`.
+        plain: True once the chat has refused it with chart and sections.
     """
 
     key: str
@@ -119,3 +132,5 @@ class Outgoing:
     composed_at: float
     post_id: str = ""
     done: int = 0
+    identities: tuple[str, ...] = ()
+    plain: bool = False

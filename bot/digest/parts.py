@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.digest.charting import BarCharting, Charting
@@ -42,20 +41,21 @@ class DigestParts:
     folders: DatasetFolders | None = None
 
 
-@asynccontextmanager
-async def open_digest_parts(
+async def make_digest_parts(
     settings: DigestSettings,
     catalogue: DatasetCatalogue,
+    drawing: Drawing,
     model: LanguageModel | None = None,
     folders: DatasetFolders | None = None,
     *,
     declared: bool = True,
-) -> AsyncIterator[DigestParts]:
+) -> DigestParts:
     """Assemble them.
 
     Args:
         settings: Zone, file of declared digests, how often GeneNetwork is looked at, the model's time.
         catalogue: GeneNetwork.
+        drawing: Where the process draws pictures; closed by whoever made it.
         model: Says what a dataset is; None quotes.
         folders: A second witness of what is new; None for none.
         declared: Whether the operator's file is read.
@@ -70,10 +70,6 @@ async def open_digest_parts(
     describer: Describer = QuotingDescriber()
     if model is not None and settings.digest_model_s:
         describer = ModelDescriber(model, budget_s=settings.digest_model_s)
-    drawing = Drawing()
-    try:
-        yield DigestParts(
-            catalogue, BarCharting(drawing), zone, settings.digest_look_h, describer, subscriptions, folders
-        )
-    finally:
-        await asyncio.to_thread(drawing.close)
+    return DigestParts(
+        catalogue, BarCharting(drawing), zone, settings.digest_look_h, describer, subscriptions, folders
+    )

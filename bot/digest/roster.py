@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from bot.digest.names import FIRST, LOOK
 from bot.digest.subscriptions import JOB, Subscription
 from bot.errors import BotError
 from bot.store.digest_subscriptions import Standing, Subscriptions
@@ -16,7 +17,7 @@ from bot.store.schedules import Schedule, Schedules
 
 logger = logging.getLogger(__name__)
 
-MISSING = "It does not stand in the file of digests any more."
+YEAR_S = 366 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ class Roster:
         await self.next_date(subscription)
         added = await self.subscriptions.add(subscription)
         await self._schedules.add(_schedule(subscription))
+        if added and len(await self.subscriptions.list()) == 1:
+            # Nobody has looked at GeneNetwork for nobody: what is new is told from a look on that is taken now.
+            await self._schedules.remove(FIRST)
+            await self._schedules.add(Schedule(FIRST, LOOK, every_s=YEAR_S, since=self._clock() - YEAR_S))
         return added
 
     async def pause(self, subscription: Subscription, reason: str) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from bot.digest.subscriptions import Subscription
+from bot.errors import BotError
 from bot.store.digest_subscriptions import Standing
 
 HELP = "\n".join(
@@ -59,7 +60,19 @@ def listed_line(number: int, standing: Standing, due: datetime | None) -> str:
     if progress.posted_at:
         posted = datetime.fromtimestamp(progress.posted_at, UTC)
         parts.append(f"last {shown_date(posted, one.zone)}, {progress.told:,} datasets so far")
+    if progress.skipped:
+        parts.append(progress.skipped)
     return "; ".join(parts)
+
+
+def refused_channel(subscription: Subscription, error: BotError) -> str:
+    """Return what administrators are told of a channel that does not take its digest."""
+    place = subscription.place
+    return (
+        f"I paused a digest ({subscription.interest.words}, {subscription.when}) in the channel "
+        f"{place.chat}/{place.workspace}/{place.channel}, as I may not post there: {error} When that is mended, "
+        "`digest resume` in the channel goes on with everything that was new meanwhile."
+    )
 
 
 def none_here() -> str:

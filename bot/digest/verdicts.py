@@ -74,7 +74,7 @@ def decide(
     entry: KnownDataset, listed: Listed | None, verdicts: Verdicts, number: int, *, silent: bool
 ) -> tuple[KnownDataset, Dataset | None]:
     """Return a dataset after what was learnt about it, and the dataset where it is news."""
-    if silent and entry.sight in (Sight.PENDING, Sight.HIDDEN) and listed is not None:
+    if silent and entry.sight in (Sight.PENDING, Sight.HELD, Sight.HIDDEN) and listed is not None:
         return dataclasses.replace(entry, sight=Sight.UNCHECKED), None
     if listed is None or entry.sight not in _TO_CHECK or listed not in verdicts:
         return entry, None

@@ -42,6 +42,7 @@ class LiveAnswers:
 
     Args:
         data: GeneNetwork.
+        drawing: Where pictures are drawn; closed by whoever made it. None makes one, which `close` ends.
         hosts: Hosts besides genenetwork.org whose links count as GeneNetwork's, as `host:port` where there is a port.
         every_s: Seconds between two sentences on a computation that runs.
         clock: Seconds that only grow.
@@ -51,6 +52,7 @@ class LiveAnswers:
         self,
         data: LiveData,
         *,
+        drawing: Drawing | None = None,
         hosts: Collection[str] = (),
         every_s: float = EVERY_S,
         clock: Callable[[], float] = time.monotonic,
@@ -59,7 +61,8 @@ class LiveAnswers:
         self._hosts = frozenset(hosts)
         self._every_s = every_s
         self._clock = clock
-        self._drawing = Drawing()
+        self._drawing = drawing or Drawing()
+        self._own_drawing = drawing is None
 
     def recognise(self, question: str, history: Sequence[Turn]) -> Lookup | None:
         """Return what a question looks up, see `bot.live.recognising`."""
@@ -128,8 +131,9 @@ class LiveAnswers:
         return True, ""
 
     def close(self) -> None:
-        """End the thread for pictures."""
-        self._drawing.close()
+        """End the thread for pictures, if nobody else draws there."""
+        if self._own_drawing:
+            self._drawing.close()
 
 
 def doing(lookup: Lookup) -> str:

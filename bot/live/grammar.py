@@ -27,6 +27,7 @@ from bot.live.lookups import (
 from bot.live.values import Fact, MappingMethod
 
 MAX_TOP = 50
+MAX_FAMILY = 120  # characters
 METHOD = re.compile(r"\s+(?:with|by|using|in)\s+(gemma|r/?qtl)(?:\s+(?:and|with)\s+loco)?$", re.IGNORECASE)
 _TOP = re.compile(r"[,;]?\s+top[ :]?(\d{1,3})$", re.IGNORECASE)
 _FILTER = re.compile(r"\b(tissue|type|text):(?:\"([^\"]*)\"|(\S+))", re.IGNORECASE)
@@ -149,6 +150,11 @@ def _facts(match: re.Match[str]) -> Lookup | None:
     return FactsLookup(fact, about) if fits[fact] else None
 
 
+def _sets(match: re.Match[str]) -> Lookup | None:
+    family = match.group("family").strip(" \"'`")
+    return FactsLookup("sets", family) if 0 < len(family) <= MAX_FAMILY else None
+
+
 def _explain(match: re.Match[str]) -> Lookup | None:
     token = match.group("name").strip("`'\"")
     trait = trait_name(token)
@@ -195,6 +201,7 @@ _GRAMMAR: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Lookup | None]]
     ),
     (_pattern(r"(?P<fact>publications|papers) (?:of|for|on) (?:trait )?(?P<about>\S+)"), _facts),
     (_pattern(r"(?P<fact>tissues|populations) (?:of|for|in) (?P<about>\S+)"), _facts),
+    (_pattern(r"(?:sets|groups|populations) (?:of|in) (?:the )?family (?P<family>.+)"), _sets),
     (_pattern(r"(?:list )?(?:of )?(?:all )?datasets?(?: of| for| in)? (?P<group>.+)"), _datasets),
     (_pattern(r"dataset (?P<name>\S+)"), _dataset),
     (_pattern(r"(?:list )?groups (?:of|for|in) (?P<species>[A-Za-z]+)"), _groups),

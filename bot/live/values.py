@@ -240,8 +240,10 @@ class GeneCard:
     rifs: tuple[Rif, ...]
 
 
-Fact = Literal["tissues", "populations", "publications"]
-"""What only the knowledge graph says: tissues of a group, populations of a species, publications of a trait."""
+Fact = Literal["tissues", "populations", "publications", "sets"]
+"""What only the knowledge graph says: tissues of a group, populations of a species, publications of a trait, sets of a
+family of populations, which has a name with blanks such as "Reference Populations (replicate average, SE, N)".
+"""
 
 
 @dataclass(frozen=True, slots=True)

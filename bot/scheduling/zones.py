@@ -30,7 +30,7 @@ def default_zone(setting: str) -> str:
 
 
 def _of_this_machine() -> str:
-    from tzlocal import get_localzone_name  # comes with apscheduler
+    from tzlocal import get_localzone_name
 
     try:
         with warnings.catch_warnings():

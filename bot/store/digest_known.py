@@ -71,6 +71,10 @@ class KnownDatasets:
         """Return the looks taken, or None before the first."""
         return LOOKS.find(text(await self.store.call("GET", self.looks_key)))
 
+    async def read_looks(self, watch: Watch) -> Looks | None:
+        """Return, within a transaction, the looks taken."""
+        return LOOKS.find(text((await watch.read(("GET", self.looks_key)))[0]))
+
     def looked(self, looks: Looks) -> Command:
         """Return the command that stores that a look was taken."""
         return ("SET", self.looks_key, LOOKS.dump(looks))

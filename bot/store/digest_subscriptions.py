@@ -24,6 +24,7 @@ DIGEST_SUBSCRIPTION_KEYS = (
     KeyKind("digest:subscriptions", "set", "for good", "1,000 members", "handles of all subscriptions to digests"),
     KeyKind("digest:subscription:*", "string", "until it ends", "1,000, some 2 kB each", "who is told of what, when"),
     KeyKind("digest:progress:*", "string", "until it ends", "one per subscription", "how far a channel has been told"),
+    KeyKind("digest:told:*", "set", "until it ends", "one per dataset told", "datasets that a channel has heard of"),
     KeyKind(
         "digest:outgoing:*", "string", "until it is posted", "one per subscription, some 100 kB", "what will be posted"
     ),
@@ -120,6 +121,7 @@ class Subscriptions:
             ("DEL", self._key(handle)),
             ("DEL", self._progress(handle)),
             ("DEL", self._outgoing(handle)),
+            ("DEL", self._told(handle)),
             ("SREM", self._index, handle),
         )
         return bool(number(replies[0]))
@@ -196,6 +198,14 @@ class Subscriptions:
 
         return await write(body, self._key(handle), outgoing_key)
 
+    async def told(self, handle: str) -> frozenset[str]:
+        """Return what stands for the datasets that were told."""
+        return frozenset(texts(await self.store.call("SMEMBERS", self._told(handle))))
+
+    def telling(self, handle: str, identities: Sequence[str]) -> Sequence[Command]:
+        """Return the commands that store that datasets are told."""
+        return (("SADD", self._told(handle), *identities),) if identities else ()
+
     async def skip_to(self, handle: str, upto: int) -> None:
         """Take everything up to a number as told."""
         key = self._progress(handle)
@@ -213,6 +223,9 @@ class Subscriptions:
 
     def _progress(self, handle: str) -> str:
         return self.store.key("digest", "progress", handle)
+
+    def _told(self, handle: str) -> str:
+        return self.store.key("digest", "told", handle)
 
     def _outgoing(self, handle: str) -> str:
         return self.store.key("digest", "outgoing", handle)

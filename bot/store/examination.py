@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from bot.checks import Finding, Level
+from bot.checks import Finding, Level, clock_finding
 from bot.errors import BotError, SettingsError
 from bot.hosts import is_loopback
 from bot.store.addresses import Address, parse_address
@@ -18,8 +19,13 @@ from bot.store.server_folder import ServerFolder
 PART = "redis"
 
 
-async def examine_redis(url: str) -> list[Finding]:
-    """Look at the server that LOCUS_REDIS_URL names; nothing there is changed."""
+async def examine_redis(url: str, *, clock: Callable[[], float] = time.time) -> list[Finding]:
+    """Look at the server that LOCUS_REDIS_URL names; nothing there is changed.
+
+    Args:
+        url: Its address.
+        clock: Seconds since 1970.
+    """
     try:
         address = parse_address(url)
         if find_spec("redis") is None:
@@ -31,6 +37,8 @@ async def examine_redis(url: str) -> list[Finding]:
     except BotError as error:
         sentence, _, fix = str(error).rpartition(": ")
         return [Finding(Level.ERROR, PART, f"{sentence}.", fix)]
+    if facts.time is not None and address.host and not is_loopback(address.host):
+        findings.append(clock_finding("the Redis server's", clock() - facts.time))
     return [*findings, await _access(address)]
 
 

@@ -34,6 +34,7 @@ class ServerFacts:
         primary: False for a replica.
         cluster: Whether it is a node of a cluster.
         speaks: The version of Redis whose commands it has.
+        time: Its clock, in seconds since 1970; None where it does not say.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class ServerFacts:
     primary: bool
     cluster: bool
     speaks: str
+    time: float | None = None
 
     @property
     def name(self) -> str:
@@ -94,6 +96,7 @@ def parse_info(text: str, *, where: str = "", fsync: str = "") -> ServerFacts:
         primary=fields.get("role", "master") == "master",
         cluster=fields.get("redis_mode") == "cluster" or fields.get("cluster_enabled") == "1",
         speaks=speaks,
+        time=_whole(fields["server_time_usec"]) / 1e6 if fields.get("server_time_usec", "").strip().isdigit() else None,
     )
 
 

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from bot.chat import ChatAdapter, Reception
-from bot.errors import BotError, InvalidRequestError, UnavailableError
+from bot.errors import BotError, InvalidRequestError, NotFoundError, UnavailableError
 from bot.messages import FileReference, Place, Sender
 from bot.replies import Reply
 from bot.store.client import Store, Watch, number, text
@@ -102,6 +102,12 @@ class RelayedChat:
     async def belongs(self, sender: Sender, group: str) -> bool:
         place = Place(sender.chat, sender.workspace, "")
         return (await self._call(await packed(Call("belongs", place, sender=sender, group=group)))).belongs
+
+    async def direct(self, user: str) -> Place:
+        place = (await self._call(await packed(Call("direct", Place(self.name, "", ""), user=user)))).place
+        if place is None:
+            raise NotFoundError("The chat names no direct conversation with this person.")
+        return place
 
     async def _call(self, record: str) -> Outcome:
         try:
@@ -300,6 +306,8 @@ class RelayServer:
             return Outcome(data=(await asyncio.to_thread(base64.b64encode, data)).decode())
         if call.sender is not None:
             return Outcome(belongs=await adapter.belongs(call.sender, call.group))
+        if call.method == "direct":
+            return Outcome(place=await adapter.direct(call.user))
         if call.method == "remove":
             await adapter.remove(place, call.post_id)
         elif call.reply is None:

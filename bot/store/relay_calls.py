@@ -30,7 +30,7 @@ class Presence:
 class Call:
     """One call of `ChatAdapter`; `attached` holds the attachments' bytes in base 64, which `reply` then lacks."""
 
-    method: Literal["post", "edit", "remove", "find", "fetch", "belongs"]
+    method: Literal["post", "edit", "remove", "find", "fetch", "belongs", "direct"]
     place: Place
     reply: Reply | None = None
     post_id: str = ""
@@ -41,6 +41,7 @@ class Call:
     max_bytes: int = 0
     sender: Sender | None = None
     group: str = ""
+    user: str = ""
 
     @property
     def lane(self) -> tuple[str, str]:
@@ -49,6 +50,8 @@ class Call:
             return (self.place.channel_id, f"file:{self.file.file_id}")
         if self.sender is not None:
             return (self.sender.person_id, f"group:{self.group}")
+        if self.user:
+            return (self.place.channel_id, f"person:{self.user}")
         return (self.place.channel_id, self.post_id or f"key:{self.key}")
 
 
@@ -69,11 +72,12 @@ class WaitingCall:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a call: the id of a post, a file in base 64, yes or no, or the error by its class."""
+    """What became of a call: the id of a post, a file in base 64, yes or no, a place, or the error by its class."""
 
     post_id: str | None = None
     data: str = ""
     belongs: bool = False
+    place: Place | None = None
     error: str = ""
     message: str = ""
     retry_after_s: float | None = None

@@ -19,7 +19,7 @@ SENT_KEYS = (
         "sent:*",
         "string",
         "an hour",
-        "10 files, one key per conversation and person, up to 25 kB",
+        "10 files, one key per conversation and person, up to 40 kB",
         "by what the files are fetched that came with a person's last message with files; not the files",
     ),
 )

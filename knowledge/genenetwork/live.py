@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from typing import TypeVar
@@ -111,7 +111,12 @@ class LiveGeneNetwork:
             group = CODES.get(code.upper(), code.upper())
             found = await questions.publications(group, f"{code.upper()}_{about.partition('_')[2]}")
         else:
-            found = await (questions.tissues(about) if fact == "tissues" else questions.populations(about))
+            ask: Mapping[Fact, Callable[[str], Awaitable[client_values.Fetched[Question]]]] = {
+                "tissues": questions.tissues,
+                "populations": questions.populations,
+                "sets": questions.sets,
+            }
+            found = await ask[fact](about)
         if not found.value.rows:
             raise NotFoundError(f"GeneNetwork's graph names no {fact} of {about[:80]!r}: check the name.")
         return _fetched(_facts(found.value), found)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.matrix_server.synapse import MISSING, SYNAPSE_PYTHON
 from tests.soak.burst import run_burst
 from tests.soak.chat import Chat
 from tests.soak.checker import Ending
+from tests.soak.matrix_chat import MatrixSoakChat
+from tests.soak.matrix_figures import FigureSizes, figure_rows, measure
 from tests.soak.plan import Sizes
 from tests.soak.run import Hardships, run_soak
 from tests.soak.scripted_chat import ScriptedSoakChat
@@ -30,7 +33,17 @@ def small_slack(seed: int) -> Chat:
     return SlackSoakChat(seed, speed=15.0, retry_after_s=(0.0, 4.0, 60.0))
 
 
-@pytest.mark.parametrize("chat", [ScriptedSoakChat, small_slack], ids=["scripted", "slack"])
+needs_synapse = pytest.mark.skipif(not SYNAPSE_PYTHON.exists(), reason=MISSING)
+
+
+@pytest.mark.parametrize(
+    "chat",
+    [
+        pytest.param(ScriptedSoakChat, id="scripted"),
+        pytest.param(small_slack, id="slack"),
+        pytest.param(MatrixSoakChat, id="matrix", marks=needs_synapse),
+    ],
+)
 async def test_questions_survive_kills_and_a_restart_of_redis(
     tmp_path: Path, index: Path, chat: Callable[[int], Chat]
 ) -> None:
@@ -46,6 +59,19 @@ async def test_questions_survive_kills_and_a_restart_of_redis(
     assert 0 == outcome.texts_in_logs
     assert 5 <= sum(one.killed for one in outcome.exits)
     assert 30 == len(outcome.questions)
+
+
+@needs_synapse
+async def test_figures_of_matrix_are_measured(tmp_path: Path, index: Path) -> None:
+    """First words in plain and encrypted rooms, every room's question answered, every message accepted."""
+    sizes = FigureSizes(asked=2, rooms=6, people=3, active_s=3.0)
+
+    figures = await measure(tmp_path / "figures", index, sizes, seed=3)
+
+    assert [2, 2] == [len(figures.first_word_ms[kind]) for kind in ("plain", "encrypted")]
+    assert (6, 12, 0) == (figures.answered, figures.written, figures.unaccepted)
+    assert all(taken > 0 for taken in figures.retrieval_ms)
+    assert "memory without a model, peak" in [name for name, *_ in figure_rows(figures)]
 
 
 async def test_a_burst_is_answered_or_politely_refused(tmp_path: Path, index: Path) -> None:

@@ -262,7 +262,7 @@ async def test_quotes_given_because_the_model_failed_are_not_kept(cache: AnswerC
 
 UNSHAPING = set(
     """
-    data_dir log_level sources chroma_url ingest_threads max_file_mib answers_kept model_cache_tokens model_parallel
+    data_dir log_level log_format sources chroma_url ingest_threads max_file_mib answers_kept model_cache_tokens model_parallel
     model_queue model_threads model_hang_s gpu_layers tensor_split flash_attention remote_key remote_timeout_s
     fetch_allowed_hosts fetch_private_hosts fetch_max_mib fetch_timeout_s contact redis_url redis_prefix redis_fsync
     terminal answers_at_once queue_limit rate_person rate_channel rate_window_s lease_s max_failures max_deaths

@@ -18,7 +18,6 @@ from bot.permissions import Permissions
 from bot.replies import Reply
 from bot.requests import Request
 from bot.store.client import Store
-from bot.store.schedules import Schedules
 from tests.digests import HXB, PLACE, DigestStage
 
 ADA = Sender("memory", "w1", "ada")
@@ -55,7 +54,7 @@ async def test_subscribing_says_what_comes_and_when(room: Room) -> None:
     """With the names as GeneNetwork has them, and schedules it."""
     said = await room.type("digest subscribe weekly mon 9:00 group:bxd type:mrna zone:Europe/Berlin")
     (subscription,) = await room.standings()
-    (schedule,) = await Schedules(room.store).list()
+    (schedule,) = await room.schedules()
 
     assert "BXD, mRNA, every Monday at 9:00 (Europe/Berlin). I say nothing when nothing is new." in said.text
     assert "Next: Mon 12 Jan 2026, 9:00." in said.text
@@ -134,10 +133,10 @@ async def test_pausing_resuming_and_ending_take_the_only_digest_or_its_number(ro
     """A paused one is not scheduled, and an ended one is gone."""
     await room.type("digest subscribe daily 8:30")
     await room.type("digest pause")
-    paused = [(one.enabled) for one in await Schedules(room.store).list()]
+    paused = [(one.enabled) for one in await room.schedules()]
     listed = (await room.type("digest list")).text
     await room.type("digest resume 1")
-    resumed = [(one.enabled) for one in await Schedules(room.store).list()]
+    resumed = [(one.enabled) for one in await room.schedules()]
     await room.type("digest unsubscribe #1")
 
     assert ([False], [True], []) == (paused, resumed, await room.standings())

@@ -187,7 +187,7 @@ async def test_a_rename_is_no_news(stage: DigestStage) -> None:
     news = await stage.digests.known.news_after(0)
 
     assert () == renamed
-    assert await stage.digests.looker.verify(news[0]) is not None
+    assert await stage.digests.looker.verify((await stage.digests.looker.locate(news))[0]) is not None
 
 
 async def test_two_processes_that_look_at_once_find_each_dataset_once(stage: DigestStage) -> None:

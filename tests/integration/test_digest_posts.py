@@ -262,7 +262,7 @@ async def test_a_channel_that_removed_the_bot_pauses_its_digest(stage: DigestSta
     await stage.announce(subscription, DATES[0])
     refused = await stage.digests.roster.refused()
     await stage.announce(subscription, DATES[1])
-    silent = list(stage.chat.posts)
+    silent = stage.said()
     await stage.digests.roster.resume(subscription)
     await stage.announce(subscription, DATES[2])
 
@@ -319,7 +319,7 @@ async def test_an_ended_subscription_posts_nothing(stage: DigestStage) -> None:
     await stage.digests.roster.end(subscription)
 
     assert 0 == await stage.announce(subscription)
-    assert () == await Schedules(stage.store).list()
+    assert [] == await stage.schedules()
 
 
 async def test_a_half_made_subscription_is_mended(stage: DigestStage) -> None:
@@ -330,7 +330,7 @@ async def test_a_half_made_subscription_is_mended(stage: DigestStage) -> None:
     await stage.digests.subscriptions.remove(two.subscription_id)
     await stage.digests.roster.mend()
 
-    assert [one.schedule_id] == [schedule.schedule_id for schedule in await schedules.list()]
+    assert [one.schedule_id] == [schedule.schedule_id for schedule in await stage.schedules()]
 
 
 async def test_there_are_bounds(stage: DigestStage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,15 +11,20 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.cli.digests import baseline_digests, list_digests, preview_digest, run_digests
+from bot.cli.digests import LEADER, baseline_digests, list_digests, preview_digest, release_digests, run_digests
+from bot.digest.floods import MANY
 from bot.digest.interests import Interest
-from bot.digest.parts import open_digest_parts
+from bot.digest.names import LOOK
+from bot.digest.parts import make_digest_parts
 from bot.errors import InvalidRequestError, NotFoundError, RefusedError, SettingsError, UnavailableError
 from bot.health import State
-from bot.messages import Audience
+from bot.messages import Audience, Place
+from bot.pictures.drawing import Drawing
+from bot.replies import Reply
 from bot.service import ALL_ROLES, Service
 from bot.settings import Settings
 from bot.store.client import Store
+from bot.store.schedules import Schedules
 from tests.fakes import HeldAnswerer, MemoryChat, held_application, message
 from tests.genenetwork import client_of
 from tests.gn_server import Fault, GeneNetworkServer
@@ -38,8 +43,9 @@ def settings_for(server: GeneNetworkServer, redis_server: RedisServer, store: St
             "genenetwork_pause_s": 0.0,
             "redis_url": redis_server.url,
             "redis_prefix": store.prefix,
-            "lease_s": 1.0,
+            "lease_s": 10.0,
             "rate_person": 0,
+            "administrators": "memory/w1/boss",
             "time_zone": "Europe/Berlin",
         }
     )
@@ -178,17 +184,21 @@ async def running(
     server: GeneNetworkServer, settings: Settings, store: Store, answerer: HeldAnswerer
 ) -> AsyncIterator[Running]:
     """Run everything that `locus run` does, with a chat in memory."""
-    chat, stop = MemoryChat(), asyncio.Event()
-    async with client_of(server) as opened, open_digest_parts(settings, opened.catalogue) as parts:
+    chat, stop, drawing = MemoryChat(), asyncio.Event(), Drawing()
+    async with client_of(server) as opened:
+        parts = await make_digest_parts(settings, opened.catalogue, drawing)
         service = Service(settings, held_application(answerer), store, [chat], ALL_ROLES, digest=parts)
         task = asyncio.create_task(service.run(stop))
         try:
             async with asyncio.timeout(DEADLINE_S):
                 await service.started.wait()
+                while not await store.call("EXISTS", store.key(*LEADER)):  # noqa: ASYNC110 - as below
+                    await asyncio.sleep(0.01)
             yield Running(service, chat, stop)
         finally:
             stop.set()
             await task
+            drawing.close()
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -200,7 +210,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def looked(one: Running) -> None:
-    """Wait until the scheduler has taken the first look."""
+    """Wait until the scheduler has taken the first look, which it does as soon as somebody is subscribed."""
     assert one.service.digests is not None
     async with asyncio.timeout(DEADLINE_S):
         while await one.service.digests.known.looks() is None:  # noqa: ASYNC110 - polled on purpose, with a deadline
@@ -216,8 +226,8 @@ async def test_a_channel_subscribes_and_is_told_once(
     """From the mention to the post, with the operator's `run` in place of Monday; its thread is a conversation."""
     answerer = HeldAnswerer()
     async with running(genenetwork, settings, store, answerer) as one:
-        await looked(one)
         said = await one.type("digest subscribe weekly mon 9:00 group:bxd type:mrna")
+        await looked(one)
         refused = await one.type("digest subscribe weekly group:BDX")
         genenetwork.world.add_dataset("Fresh_BXD_Liver_1126", summary="Livers of aged BXD mice were sequenced.")
         genenetwork.world.add_dataset("Fresh_BXD_Secret_1126", confidentiality=2)
@@ -233,7 +243,7 @@ async def test_a_channel_subscribes_and_is_told_once(
 
     assert "BXD, mRNA, every Monday at 9:00 (Europe/Berlin)" in said
     assert "GeneNetwork has no group 'BDX'" in refused
-    assert ["1 datasets posted", "0 datasets posted"] == [line.partition(": ")[2] for line in told.splitlines()]
+    assert ["1 dataset posted", "0 datasets posted"] == [line.partition(": ")[2] for line in told.splitlines()]
     assert ["Fresh_BXD_Liver_1126"] == [
         entry.url.rpartition("/")[2] for _, post in posts for section in post.now.sections for entry in section.entries
     ]
@@ -246,17 +256,70 @@ async def test_a_channel_without_the_bot_is_paused_and_shown(
 ) -> None:
     """In the list, and on the health page until it is resumed."""
     async with running(genenetwork, settings, store, HeldAnswerer()) as one:
-        await looked(one)
         await one.type("digest subscribe weekly")
+        await looked(one)
         genenetwork.world.add_dataset("Fresh_BXD_Liver_1126")
-        one.chat.failures.append(RefusedError("The bot is not in that channel."))
+        post = one.chat.post
+
+        async def closed(place: Place, reply: Reply, *, key: str, answers: str) -> str:
+            if reply.sections:
+                raise RefusedError("The bot is not in that channel.")
+            return await post(place, reply, key=key, answers=answers)
+
+        one.chat.post = closed  # type: ignore[method-assign]
         await run_digests(settings, "", DEADLINE_S)
         part = one.service.health.find("digests")
         said = await one.type("digest list")
+        told = [post.now.text for post in one.chat.posts.values() if post.place.channel == "direct-boss"]
 
     assert part is not None
     assert State.DEGRADED is part.state
+    assert 1 == len(told)
     assert "PAUSED: The bot may not post in this channel" in said
+
+
+async def test_nobody_looks_at_genenetwork_for_nobody(
+    genenetwork: GeneNetworkServer, settings: Settings, store: Store
+) -> None:
+    """Without a subscription it is never asked."""
+    async with running(genenetwork, settings, store, HeldAnswerer()) as one:
+        schedules = Schedules(store)
+        async with asyncio.timeout(DEADLINE_S):
+            while await schedules.last_run(LOOK) is None:  # noqa: ASYNC110 - polled on purpose, with a deadline
+                await asyncio.sleep(0.01)
+
+        assert one.service.digests is not None
+        assert await one.service.digests.known.looks() is None
+    assert [] == genenetwork.requests
+
+
+async def test_a_flood_is_held_until_the_operator_says(
+    genenetwork: GeneNetworkServer, settings: Settings, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The administrator is asked, the list says so, and `release` lets the digest tell it."""
+    async with running(genenetwork, settings, store, HeldAnswerer()) as one:
+        await one.type("digest subscribe weekly")
+        await looked(one)
+        for number in range(MANY + 1):
+            genenetwork.world.add_dataset(f"Flood_BXD_Liver_{number:04}")
+        await run_digests(settings, "", DEADLINE_S)
+        told = [post.now.text for post in one.chat.posts.values() if post.place.channel == "direct-boss"]
+        capsys.readouterr()
+        await list_digests(settings, as_json=False)
+        await release_digests(settings)
+        await release_digests(settings)
+        shown = capsys.readouterr().out
+        part = one.service.health.find("digests")
+
+    assert [f"GeneNetwork lists {MANY + 1} datasets that were not there before"] == [
+        text.partition(",")[0] for text in told
+    ]
+    assert not [post for post in one.chat.posts.values() if post.now.sections]
+    assert f"GeneNetwork lists {MANY + 1} datasets" in shown
+    assert f"The next digests tell of {MANY + 1} datasets" in shown
+    assert "No dataset is held." in shown
+    assert part is not None
+    assert State.DEGRADED is part.state
 
 
 async def test_a_declared_digest_begins_when_the_service_starts(

@@ -42,6 +42,7 @@ ASKED = [
     "1436869_at",
     "tissues of BXD",
     "populations of mouse",
+    'sets of the family "outbred (individuals)"',
     "publications of BXD_10001",
 ]
 PICTURES = [

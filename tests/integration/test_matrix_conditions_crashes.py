@@ -9,7 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from adapters.matrix.account import MatrixAccount
+from adapters.matrix.options import Credentials, Options
 from bot.messages import Place
 from bot.replies import Reply
 from bot.store.client import Store
@@ -227,6 +230,31 @@ async def test_m3_thirty_five_questions_while_it_was_away(stage: Stage, encrypte
             )
             assert [1] * 35 == [len(ada.lines(question)) for question in asked]
             assert 36 == len(ada.lines())
+
+
+async def test_m5_a_token_is_revoked_in_the_middle_of_an_answer(stage: Stage) -> None:
+    """The question is kept until an operator has logged in again, and is answered then in the same message."""
+    answerer = WritingAnswerer()
+    async with stage.asking() as ada:
+        async with stage.serving(answerer) as first:
+            asked = await ada.ask("What happens?")
+            await first.begun()
+            answerer.write("half an answer ")
+            line = await ada.sees(asked, "half an")
+            async with person(stage.synapse.url, stage.bot) as bot:
+                await bot.log_out()
+            await until(lambda: not first.service.health.ready(), "the part is down")
+            answerer.write("and more")
+            await first.kill()
+        options = Options(stage.synapse.url, stage.bot.user_id)
+        await MatrixAccount(options, stage.data, Credentials(password=SecretStr(stage.bot.password))).log_in()
+        async with stage.serving() as second:
+            await ada.answered(asked)
+            await second.settled()
+            await ada.caught_up()
+
+            assert [line.event_id] == [one.event_id for one in ada.lines()]
+            assert ["What happens?"] == second.questions
 
 
 async def test_m5_a_token_is_revoked(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,29 +1,15 @@
-"""Questions that change while they are answered, and texts that mean harm: the real service over a real homeserver."""
+"""Questions that change while they are answered: the real service over a real homeserver."""
 
 from __future__ import annotations
 
-import asyncio
-import html
-import re
-from typing import Any
-
 import pytest
 
-from bot.evidence import Citation
-from tests.hostile_texts import BUILDING_BLOCKS
 from tests.matrix_adapter import Asker, Stage, until
 from tests.matrix_server.onlooker import onlooker
 from tests.matrix_server.person import person
 from tests.writing_answerer import WritingAnswerer
 
 BOTH = pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
-TAGS = frozenset(
-    "p br strong em del code pre ul ol li blockquote h1 h2 h3 h4 h5 h6 table thead tbody tr th td a span".split()
-)
-_TAG = re.compile(r"<\s*/?\s*([a-zA-Z0-9!-]+)([^>]*)>")
-_HREF = re.compile(r"href=\"([^\"]*)\"")
-_ATTRIBUTE = re.compile(r"([a-zA-Z-]+)\s*=")
-SOURCE = "https://example.org/a"
 
 
 async def ready(ada: Asker, *, encrypted: bool) -> None:
@@ -150,6 +136,28 @@ async def test_m9_a_reaction_stops_an_answer(stage: Stage, encrypted: bool, belo
         assert 1 == len(one.questions)
 
 
+async def test_m9_an_edit_may_make_a_message_a_question_or_none(stage: Stage) -> None:
+    """With the mention it is asked, without it what was begun goes; of several edits the last one counts."""
+    answerer = WritingAnswerer()
+    async with stage.asking() as ada, stage.serving(answerer) as one:
+        said = await ada.say("Who knows?")
+        await ada.who.edit(ada.room, said, "What is LOD?", mention=[ada.bot])
+        await one.begun()
+        answerer.write("half an answer ")
+        await ada.sees(said, "half an")
+        for words in ("What is a QTL?", "What is BXD?"):
+            await ada.who.edit(ada.room, said, words, mention=[ada.bot])
+        await until(lambda: one.questions[-1] == "What is BXD?", "the last words are asked")
+        answerer.write("BXD is ")
+        await ada.sees(said, "BXD is")
+        before = len(ada.lines())
+        await ada.who.edit(ada.room, said, "Never mind.")
+        await one.settled()
+        await until(lambda: ada.lines() == [], "what was begun is gone")
+
+        assert 1 == before
+
+
 async def test_m9_a_message_of_locus_is_removed_by_a_moderator_while_it_is_written(stage: Stage) -> None:
     """It is not posted again: somebody did not want it there."""
     answerer = WritingAnswerer()
@@ -159,193 +167,11 @@ async def test_m9_a_message_of_locus_is_removed_by_a_moderator_while_it_is_writt
         answerer.write("half an answer ")
         line = await ada.sees(asked, "half an")
         await ada.who.redact(ada.room, line.event_id)
-        await ada.say("Removed.")
+        await ada.sees(await ada.ask("help"), "!locus")  # what was before that has been heard of
         answerer.write("and more")
-        await until(lambda: one.adapter.last_redaction if hasattr(one.adapter, "last_redaction") else True)
         answerer.finish()
         await one.settled()
         await ada.caught_up()
 
-        assert [] == ada.lines()
+        assert [] == ada.lines(asked)
         assert 1 == len(one.questions)
-
-
-def contents() -> list[dict[str, Any]]:
-    """Messages as broken or malicious clients send them, all of which Synapse takes."""
-    me = "BOT"
-    odd: list[object] = ["x", 7, None, [], {}, {"user_ids": me}, {"user_ids": {"a": me}}, {"user_ids": [[me], 3, None]}]
-    text = {"msgtype": "m.text", "body": "What is it?"}
-    found: list[dict[str, Any]] = [{**text, "m.mentions": one} for one in odd]
-    found += [{**text, "m.relates_to": one} for one in ("x", 7, None, [], {"rel_type": 4}, {"rel_type": "m.thread"})]
-    found += [{"msgtype": "m.text", "body": one, "m.mentions": {"user_ids": [me]}} for one in (7, None, ["x"], {})]
-    found += [{"msgtype": one, "body": "locus: what?", "m.mentions": {"user_ids": [me]}} for one in ("x.y", 5, None)]
-    found += [
-        {"m.mentions": {"user_ids": [me]}},
-        {},
-        {"msgtype": "m.text"},
-        {**text, "m.mentions": {"room": True}},
-        {**text, "msgtype": "m.notice", "m.mentions": {"user_ids": [me]}},
-        {**text, "msgtype": "m.emote", "m.mentions": {"user_ids": [me]}},
-        {"msgtype": "m.image", "body": "locus: x", "url": 5, "info": "x", "m.mentions": {"user_ids": [me]}},
-        {"msgtype": "m.file", "body": "x", "file": {"url": ["mxc://a/b"], "key": 7}, "m.mentions": {"user_ids": [me]}},
-        {**text, "m.new_content": "x", "m.relates_to": {"rel_type": "m.replace", "event_id": "$none"}},
-        {"algorithm": 5, "ciphertext": {}},
-    ]
-    return found
-
-
-async def test_m11_strange_events_stop_nothing_and_are_no_questions(stage: Stage) -> None:
-    """Whatever a client gets past the homeserver; the question that comes after it is answered."""
-    kinds = ("m.room.message", "m.reaction", "m.room.encrypted", "m.room.tombstone", "x.unknown", "m.poll.start")
-    async with stage.asking() as ada, stage.serving() as one, person(stage.synapse.url, ada.who.account) as raw:
-        for kind in kinds:
-            for content in contents():
-                mentioned = _with(content, ada.bot)
-                await raw.send(ada.room, mentioned, kind)
-        asked = await ada.ask("What is BXD?")
-        await ada.answered(asked)
-        await one.settled()
-
-        assert ["What is BXD?"] == one.questions
-        assert 0 == await one.dead_letters()
-        assert one.service.health.ready()
-
-
-def _with(value: Any, bot: str) -> Any:
-    if isinstance(value, dict):
-        return {key: _with(one, bot) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_with(one, bot) for one in value]
-    return bot if value == "BOT" else value
-
-
-@pytest.mark.parametrize("msgtype", ["m.notice", "m.text"])
-async def test_m11_another_bot_that_answers_everything_ends_the_talk(stage: Stage, msgtype: str) -> None:
-    """A notice is never answered; a bot that writes like a person is answered so often and no more."""
-    async with stage.asking() as ada, stage.serving() as one:
-        root = await ada.ask("What is BXD?")
-        for number in range(40):
-            known = len(ada.answers(root))
-            await ada.who.send(
-                ada.room,
-                {
-                    "msgtype": msgtype,
-                    "body": f"I do not understand answer {number}.",
-                    "m.mentions": {"user_ids": [ada.bot]},
-                    "m.relates_to": {"rel_type": "m.thread", "event_id": root},
-                },
-            )
-            if known > len(ada.answers(root)):
-                break
-        elsewhere = await ada.ask("What is LOD?")
-        await ada.answered(elsewhere)
-        await one.settled()
-        await ada.caught_up()
-
-        assert (2 if msgtype == "m.notice" else 32) >= len(one.questions)
-        assert one.service.health.ready()
-
-
-HOSTILE = (
-    " ".join(BUILDING_BLOCKS).encode("utf-8", "ignore").decode(),
-    "@room @ada @everyone <a href='https://matrix.to/#/@ada:localhost'>ada</a> https://matrix.to/#/@ada:localhost",
-    "<script>alert(1)</script><img src=x onerror=alert(1)><mx-reply>x</mx-reply><font color=red>x</font>",
-    "&lt;img src=https://evil.example/a.png&gt; <a href='javascript:alert(1)'>x</a> <details open>",
-    "![x](https://evil.example/a.png) [1](https://evil.example) <https://evil.example> https://evil.example/x",
-    "`` ` ``` *bold _and ~open `code\n```\nfence </code></pre><b>x\n\u202egnol\u202c \u2066x\u2069 end\u200f",
-)
-
-
-@BOTH
-@pytest.mark.parametrize("place", range(len(HOSTILE)))
-async def test_m11_hostile_texts_of_person_document_and_model_do_nothing(
-    stage: Stage, place: int, encrypted: bool
-) -> None:
-    """At no moment is anybody called, a picture or strange tag shown, or anything linked but the source."""
-    text = HOSTILE[place]
-    answerer = WritingAnswerer([Citation(1, text, f"{text}.md", SOURCE, text)])
-    async with stage.asking(encrypted=encrypted) as ada, stage.serving(answerer) as one:
-        await ready(ada, encrypted=encrypted)
-        asked = await ada.ask(text)
-        await one.begun()
-        answerer.write("Beginning. ")
-        await ada.sees(asked, "Beginning.")
-        for start in range(0, len(text), 3):
-            answerer.write(text[start : start + 3])
-            await asyncio.sleep(0.002)
-        answerer.write("\n\nEnd. [1]")
-        answerer.finish()
-        line = await ada.answered(asked)
-        await one.settled()
-        await ada.caught_up()
-
-        assert [] == [content["m.mentions"] for content in ada.sent() if content.get("m.mentions")]
-        assert {"m.notice"} == {content["msgtype"] for content in ada.sent()}
-        shown = [content.get("m.new_content", content) for content in ada.sent()]
-        pages = [str(content.get("formatted_body", "")) for content in (*ada.sent(), *shown)]
-        assert set() == {tag.lower() for page in pages for tag, _ in _TAG.findall(page)} - TAGS
-        assert set() == {
-            name for page in pages for _, rest in _TAG.findall(page) for name in _ATTRIBUTE.findall(_values(rest))
-        } - {"href", "class", "start"}
-        assert {SOURCE} == {html.unescape(link) for page in pages for link in _HREF.findall(page)}
-        assert [] == [content for content in shown if "@room" in str(content.get("body"))]
-        assert 1 == line.body.count("End.")
-        assert 0 == await highlights(stage, ada)
-
-
-def _values(attributes: str) -> str:
-    """Attributes without their values."""
-    return re.sub(r'"[^"]*"', '""', attributes)
-
-
-async def highlights(stage: Stage, ada: Asker) -> int:
-    """How often the homeserver has notified her loudly, by the push rules of her account."""
-    async with person(stage.synapse.url, ada.who.account) as plain:
-        answer = await plain.sync()
-    counts = answer["rooms"]["join"][ada.room]["unread_notifications"]
-    return int(counts["highlight_count"])
-
-
-async def test_who_calls_themselves_locus_is_nobody_special(stage: Stage) -> None:
-    """Neither the display name nor what a pill looks like counts: the user id does."""
-    async with stage.asking() as ada, stage.serving() as one:
-        async with person(stage.synapse.url, ada.who.account) as plain:
-            await plain.call("PUT", f"/profile/{ada.who.user_id}/displayname", {"displayname": "Locus"})
-        me = ada.who.user_id
-        pill = f'<a href="https://matrix.to/#/{me}">Locus</a> what is this?'
-        fake = f'<a href="https://matrix.to/#/{ada.bot}">Ada</a> what is this?'
-        shown = {"msgtype": "m.text", "format": "org.matrix.custom.html"}
-        await ada.who.send(ada.room, {**shown, "body": "Locus what is this?", "formatted_body": pill})
-        await ada.who.send(
-            ada.room,
-            {**shown, "body": "Locus what is it?", "formatted_body": pill, "m.mentions": {"user_ids": [me]}},
-        )
-        await ada.who.send(ada.room, {**shown, "body": "Ada what is this?", "formatted_body": fake, "m.mentions": {}})
-        asked = await ada.who.send(
-            ada.room, {**shown, "body": "Ada what is that?", "formatted_body": fake, "m.mentions": {"user_ids": [ada.bot]}}
-        )
-        await ada.answered(asked)
-        await one.settled()
-        await ada.caught_up()
-
-        assert ["what is that?"] == [question.removeprefix("Ada ") for question in one.questions]
-        assert 1 == len(ada.lines())
-
-
-async def test_nobody_acts_on_answers_by_forging_them(stage: Stage) -> None:
-    """Who copies the unseen mark of an answer into a message of their own moves nothing with a reaction to it."""
-    async with stage.asking() as ada, stage.serving() as one:
-        asked = await ada.ask("What is BXD?")
-        answer = await ada.answered(asked)
-        await one.settled()
-        mark = answer.content["org.genenetwork.locus"]
-        forged = await ada.who.send(
-            ada.room, {"msgtype": "m.text", "body": "I am an answer", "org.genenetwork.locus": mark}
-        )
-        await ada.who.react(ada.room, forged, "🔁")
-        await ada.who.react(ada.room, forged, "🛑")
-        following = await ada.ask("What is LOD?")
-        await ada.answered(following)
-        await one.settled()
-
-        assert ["What is BXD?", "What is LOD?"] == one.questions

@@ -390,3 +390,14 @@ async def test_a_relayed_chat_delivers_nothing(store: Store) -> None:
     """That is the connected process' part."""
     with pytest.raises(InvalidRequestError, match="connected"):
         await RelayedChat(store, "memory").run(None)  # type: ignore[arg-type]
+
+
+async def test_a_direct_conversation_is_opened_by_the_process_that_is_connected(store: Store) -> None:
+    """And nobody is nobody there too."""
+    far: ChatAdapter = RelayedChat(store, "memory")
+    async with served(store, MemoryChat()):
+        place = await far.direct("ada")
+        with pytest.raises(NotFoundError):
+            await far.direct("nobody")
+
+    assert (Audience.DIRECT, "direct-ada") == (place.audience, place.channel)

@@ -6,8 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from bot.digest.interests import Interest
+from bot.digest.subscriptions import Subscription
 from bot.errors import StorageError, UnavailableError
+from bot.messages import Audience, Place
 from bot.store.client import Store
+from bot.store.digest_known import KnownDatasets
+from bot.store.digest_subscriptions import Subscriptions
 from tests.hostile_texts import BUILDING_BLOCKS
 from tests.slack_adapter import DEADLINE_S
 from tests.slack_interactions import Office, office
@@ -62,6 +67,44 @@ async def test_home_says_what_there_is(one: Office) -> None:
     assert ((), ()) == (look.pings, look.images)
 
 
+async def subscribe(one: Office, channel: str, when: str) -> None:
+    """Subscribe a channel to a digest."""
+    place = Place(
+        "slack", one.slack.world.team.id, channel, "", Audience.DIRECT if channel[0] == "D" else Audience.PRIVATE
+    )
+    store = one.service.inbox.store
+    made = Subscription(f"s-{channel}-{when}", place, Interest(groups=("BXD",)), when, "0 9 * * 1", "UTC")
+    await Subscriptions(store, KnownDatasets(store).counter_key).add(made)
+
+
+async def test_home_shows_the_digests_of_the_channels_one_is_in(one: Office) -> None:
+    """And of no other, private ones and direct conversations of others among them."""
+    world = one.slack.world
+    theirs = world.add_channel("theirs", "private", members=[world.bot.id, "U2"])
+    await subscribe(one, "C1", "every Monday")
+    await subscribe(one, theirs.id, "every Tuesday")
+    await subscribe(one, world.direct("U1").id, "every Wednesday")
+    await subscribe(one, world.direct("U2").id, "every Thursday")
+    looks = {user: one.slack.view_look(await home(one, user)) for user in ("U1", "U2")}
+    shown = {
+        user: [day for day in ("Monday", "Tuesday", "Wednesday", "Thursday") if day in look.text]
+        for user, look in looks.items()
+    }
+
+    assert {"U1": ["Monday", "Wednesday"], "U2": ["Monday", "Tuesday", "Thursday"]} == shown
+    assert [(), ()] == [look.pings for look in looks.values()]
+
+
+async def test_home_says_how_a_digest_begins(one: Office) -> None:
+    """Where there is none, also for who is in none of the channels that have one."""
+    nobody = one.slack.world.add_channel("nobody", "private", members=[one.slack.world.bot.id, "U2"])
+    await subscribe(one, nobody.id, "every Monday")
+    look = one.slack.view_look(await home(one))
+
+    assert "/locus digest subscribe weekly mon 9:00" in look.text
+    assert "every Monday" not in look.text
+
+
 async def test_home_is_shown_without_what_is_away(one: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis or the index may be down: the rest is still there."""
 
@@ -69,6 +112,7 @@ async def test_home_is_shown_without_what_is_away(one: Office, monkeypatch: pyte
         raise UnavailableError("away")
 
     monkeypatch.setattr(one.service.reception, "command", away)
+    monkeypatch.setattr(one.service.reception, "digests", away)
     look = one.slack.view_look(await home(one))
 
     assert ("I have read" in look.text, len(look.buttons)) == (False, 2)

@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.slack.adapter import SlackAdapter
+from adapters.slack.client import SlackClient
 from adapters.slack.interactions import Interactions
 from adapters.slack.options import Options
 from bot.bootstrap import open_application
@@ -20,7 +21,7 @@ from bot.store.client import Store
 from bot.store.threads import JoinedThreads
 from tests.slack_adapter import bot_lines
 from tests.slack_sending import Fast
-from tests.slack_server import APP_TOKEN, BOT_TOKEN, Clock, LocalSlack, Message
+from tests.slack_server import APP_TOKEN, BOT_TOKEN, Clock, Line, LocalSlack, Message
 
 C1 = "C1"
 DEADLINE_S = 60.0
@@ -73,15 +74,28 @@ async def learning(slack: LocalSlack, store: Store, folder: Path, **chosen: obje
 
 async def answer(slack: LocalSlack, asked: Message) -> str:
     """Return the next final words of the bot in the thread of a message, after it."""
+    return (await seen(slack, asked)).text
 
-    def final() -> str | None:
+
+async def seen(slack: LocalSlack, asked: Message) -> Line:
+    """Return the next final message of the bot in the thread of a message, after it."""
+
+    def final() -> Line | None:
         lines = [line for line in bot_lines(slack, asked.channel, asked.root) if float(line.ts) > float(asked.ts)]
         done = [line for line in lines if not line.streaming and "Stop" not in line.button_labels and line.text]
-        return done[0].text if done else None
+        return done[0] if done else None
 
     found = await slack.until(final, timeout_s=DEADLINE_S)
     assert found is not None
     return found
+
+
+async def permalink(slack: LocalSlack, message: Message) -> str:
+    """Return where Slack says that people see a message."""
+    client = SlackClient(SecretStr(BOT_TOKEN), api_base_url=slack.api_base_url)
+    async with client:
+        reply = await client.call("chat.getPermalink", channel=message.channel, message_ts=message.ts)
+    return reply.text("permalink")
 
 
 async def test_a_file_dropped_with_learn_this_is_found_in_its_channel(
@@ -93,13 +107,16 @@ async def test_a_file_dropped_with_learn_this_is_found_in_its_channel(
         dropped = slack.mention(C1, "U1", "learn this", files=[("Perfusion.md", PROTOCOL)])
         preview = await answer(slack, dropped)
         kept = await answer(slack, slack.say(C1, "U1", "keep", thread_ts=dropped.ts))
-        here = await answer(slack, slack.mention(C1, "U2", QUESTION))
-        elsewhere = await answer(slack, slack.mention(other.id, "U1", QUESTION))
+        here = await seen(slack, slack.mention(C1, "U2", QUESTION))
+        elsewhere = await seen(slack, slack.mention(other.id, "U1", QUESTION))
+        shared_at = await permalink(slack, dropped)
 
     assert "Perfusion protocol" in preview
     assert kept.startswith("Learnt: ")
-    assert "20 ml of chilled zebrafinch buffer" in here
-    assert "zebrafinch buffer" not in elsewhere.replace(QUESTION, "")
+    assert "20 ml of chilled zebrafinch buffer" in here.text
+    assert {shared_at} == {link.url for link in here.links}
+    assert "zebrafinch buffer" not in elsewhere.text.replace(QUESTION, "")
+    assert shared_at not in [link.url for link in elsewhere.links]
 
 
 async def test_files_are_taught_in_threads_and_directly(slack: LocalSlack, store: Store, tmp_path: Path) -> None:
@@ -115,6 +132,47 @@ async def test_files_are_taught_in_threads_and_directly(slack: LocalSlack, store
 
     assert [True, True] == ["Perfusion protocol" in text for text in shown]
     assert kept.startswith("Learnt: ")
+
+
+async def test_a_file_that_somebody_else_dropped_is_learnt_from_its_thread(
+    slack: LocalSlack, store: Store, tmp_path: Path
+) -> None:
+    """With a mention below it, though the bot had no part in the thread; its link leads to where it was dropped."""
+    guest = slack.world.add_user("visitor", guest="restricted")
+    slack.world.channels[C1].members.add(guest.id)
+    async with learning(slack, store, tmp_path):
+        dropped = slack.say(C1, "U2", "our protocol", files=[("Perfusion.md", PROTOCOL)])
+        slack.say(C1, "U2", "please have a look", thread_ts=dropped.ts)
+        preview = await answer(slack, slack.mention(C1, "U1", "learn this", thread_ts=dropped.ts))
+        await answer(slack, slack.say(C1, "U1", "keep", thread_ts=dropped.ts))
+        here = await seen(slack, slack.mention(C1, "U2", QUESTION))
+        shared_at = await permalink(slack, dropped)
+        empty = slack.say(C1, "U2", "nothing dropped here")
+        without = await answer(slack, slack.mention(C1, "U1", "learn this", thread_ts=empty.ts))
+        strange = slack.say(C1, guest.id, "from a guest", files=[("Other.md", PROTOCOL)])
+        guests = await answer(slack, slack.mention(C1, "U1", "learn this", thread_ts=strange.ts))
+
+    assert preview.startswith("Perfusion.md: Perfusion protocol, ")
+    assert {shared_at} == {link.url for link in here.links}
+    assert [True, True] == [text.startswith("There is no file with your message") for text in (without, guests)]
+
+
+async def test_the_name_of_a_file_can_be_copied_into_the_command_that_forgets_it(
+    slack: LocalSlack, store: Store, tmp_path: Path
+) -> None:
+    """With the marks around it, and with the link that Slack makes of a name that ends like a domain."""
+    async with learning(slack, store, tmp_path):
+        dropped = slack.mention(C1, "U1", "learn this", files=[("Perfusion.md", PROTOCOL), ("Notes.md", PROTOCOL)])
+        await answer(slack, dropped)
+        await answer(slack, slack.say(C1, "U1", "keep", thread_ts=dropped.ts))
+        forgotten = [
+            await answer(slack, slack.mention(C1, "U1", text))
+            for text in ("forget file `Perfusion.md`", "forget file <http://Notes.md|Notes.md>")
+        ]
+        left = await answer(slack, slack.mention(C1, "U1", "“files”"))
+
+    assert ["Forgotten: Perfusion.md.", "Forgotten: Notes.md."] == [text.partition(" No ")[0] for text in forgotten]
+    assert left.startswith("I was taught no files here.")
 
 
 async def test_who_may_not_teach_is_told_so(slack: LocalSlack, store: Store, tmp_path: Path) -> None:

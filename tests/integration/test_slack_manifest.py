@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from adapters.slack import shortcut, slash
 from adapters.slack.events import READERS
@@ -26,6 +26,7 @@ BY_CHANNEL = {
     "conversations.replies": {f"{kind}:history" for kind in KINDS},
     "conversations.history": {f"{kind}:history" for kind in KINDS},
     "conversations.info": {"channels:read", "groups:read", "mpim:read"},
+    "conversations.members": {"channels:read", "groups:read", "mpim:read"},
     "conversations.open": {"im:write"},
 }
 LISTED = ("limits.py",)  # names methods without calling them

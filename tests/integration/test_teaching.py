@@ -210,9 +210,9 @@ async def test_a_taught_file_is_found_in_its_channel_only(store: Store, index: K
         elsewhere = await one.say(QUESTION, channel="c2")
         direct = await one.say(QUESTION, channel="d1", audience=Audience.DIRECT)
 
-        assert '"Perfusion.md": Perfusion protocol, 2 passages. It begins: Mice are perfused' in preview.text
+        assert "`Perfusion.md`: Perfusion protocol, 2 passages. It begins: Mice are perfused" in preview.text
         assert '"keep"' in preview.text
-        assert 'Learnt: "Perfusion.md", 2 passages.' in kept.text
+        assert "Learnt: `Perfusion.md`, 2 passages." in kept.text
         assert (False, True) == (before.answered, after.answered)
         assert "20 ml of chilled zebrafinch buffer" in after.text
         assert ["Perfusion.md"] == [citation.source for citation in after.citations]
@@ -255,7 +255,7 @@ async def test_formats_are_told_by_content(
         ("cut.pdf", pdf()[:300], "cut.pdf is a damaged or truncated PDF."),
         ("picture.pdf", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "picture.pdf is an image and not a document"),
         ("many.pdf", pdf(2001), "many.pdf has 2,001 pages, more than 2,000: send it in parts."),
-        ("big.txt", b"word " * 300_000, '"big.txt" is larger than 1 MiB'),
+        ("big.txt", b"word " * 300_000, "`big.txt` is larger than 1 MiB"),
     ],
     ids=["empty", "locked", "cut", "picture", "pages", "large"],
 )
@@ -280,7 +280,7 @@ async def test_a_size_that_lies_is_found_out(store: Store, index: KnowledgeIndex
         small = await one.say("learn this", ("a.txt", b"word " * 300_000), claimed=10)
         large = await one.say("learn this", ("b.txt", b"word"), claimed=1 << 40)
 
-        assert ["The file a.txt is too large.", '"b.txt" is larger than 1 MiB'] == [
+        assert ["The file a.txt is too large.", "`b.txt` is larger than 1 MiB"] == [
             small.text,
             large.text.partition(",")[0],
         ]
@@ -340,7 +340,9 @@ async def test_hostile_names_and_titles_stay_words(store: Store, index: Knowledg
         files = await one.say("files")
         answer = await one.say("What is there to click now?")
 
-        assert not set("<>[]*`|") & set(preview.text + files.text.replace("\n- ", ""))
+        shown = preview.text + files.text.replace("\n- ", "")
+        assert 2 == shown.count("`--here- -1-.md`")
+        assert not set("<>[]*`|") & set(shown.replace("`--here- -1-.md`", ""))
         assert all(citation.url is None for citation in answer.citations)
         assert ["--here- -1-.md"] == [name for _, name in await one.lessons()]
 
@@ -356,7 +358,7 @@ async def test_only_the_sender_keeps_and_discards(store: Store, index: Knowledge
 
         assert ["A file waits here, but only the person who sent it may keep or discard it."] * 2 == other
         assert "No file of yours waits here" in elsewhere.text
-        assert 'Dropped: "a.md".' in discarded.text
+        assert "Dropped: `a.md`." in discarded.text
         assert "No file of yours waits here" in again.text
         assert [] == await one.lessons()
 
@@ -402,7 +404,7 @@ async def test_files_of_an_earlier_message_are_learnt(store: Store, index: Knowl
         assert asked.answered
         assert 'The file was not read: to teach me it, write "learn this".' in asked.note
         assert "There is no file with your message" in others.text
-        assert '"a.md": Perfusion protocol' in mine.text
+        assert "`a.md`: Perfusion protocol" in mine.text
 
 
 async def test_a_file_without_words_gets_the_words(store: Store, index: KnowledgeIndex, tmp_path: Path) -> None:
@@ -412,7 +414,7 @@ async def test_a_file_without_words_gets_the_words(store: Store, index: Knowledg
         learnt = await one.say("learn this")
 
         assert "I did not read the file" in dropped.text
-        assert '"a.md": Perfusion protocol' in learnt.text
+        assert "`a.md`: Perfusion protocol" in learnt.text
 
 
 async def test_several_files_are_kept_together(store: Store, index: KnowledgeIndex, tmp_path: Path) -> None:
@@ -425,7 +427,7 @@ async def test_several_files_are_kept_together(store: Store, index: KnowledgeInd
 
         assert ["a (2).md", "a.md", "first.txt"] == sorted(name for _, name in await one.lessons())
         assert "b.md is empty." in preview.text
-        assert '"first.txt", "a.md" and "a (2).md"' in kept.text
+        assert "`first.txt`, `a.md` and `a (2).md`" in kept.text
         assert "I was taught 3 files here" in files.text
         assert "by you" not in files.text
 
@@ -448,9 +450,9 @@ async def test_files_are_forgotten_by_name_and_in_their_thread(
         files = await one.say("files")
 
         assert (True, False) == (first.answered, second.answered)
-        assert 'Several files were taught in this conversation, "a.md" and "b.md"' in which.text
-        assert 'I was taught no file "c.md" here' in unknown.text
-        assert ['Forgotten: "a.md".', 'Forgotten: "b.md".'] == [
+        assert "Several files were taught in this conversation, `a.md` and `b.md`" in which.text
+        assert "I was taught no file `c.md` here" in unknown.text
+        assert ["Forgotten: `a.md`.", "Forgotten: `b.md`."] == [
             r.text[: r.text.index(".md") + 5] for r in (by_name, last)
         ]
         assert "No file was taught in this conversation" in none.text
@@ -480,7 +482,7 @@ async def test_the_page_says_who_may_do_what(store: Store, index: KnowledgeIndex
                 "external": who == "guest",
                 "audience": Audience.PRIVATE if seen == "seen" else Audience.PUBLIC,
             }
-            learns = (await one.say("learn this", ("b.md", PROTOCOL), **how)).text.startswith('"b.md": ')
+            learns = (await one.say("learn this", ("b.md", PROTOCOL), **how)).text.startswith("`b.md`: ")
             learns &= (await one.say("keep", **how)).text.startswith("Learnt")
             lists = lesson.name in (await one.say("files", **how)).text
             forgets = (await one.say("forget file a.md", **how)).text.startswith("Forgotten")
@@ -507,8 +509,8 @@ async def test_who_may_teach_and_forget(store: Store, index: KnowledgeIndex, tmp
 
         assert ("You may not teach me files here" in refused.text, 0) == (True, fetched)
         assert "may have it forgotten" in not_theirs.text
-        assert by_teacher.text.startswith('Forgotten: "a.md".')
-        assert by_administrator.text.startswith('Learnt: "b.md"')
+        assert by_teacher.text.startswith("Forgotten: `a.md`.")
+        assert by_administrator.text.startswith("Learnt: `b.md`")
 
 
 @pytest.mark.parametrize("answer_external", [True, False])
@@ -543,7 +545,7 @@ async def test_a_channel_that_became_wider_is_taught_nothing(
         narrow = await one.say("keep")
 
         assert all("no documents of its own now" in reply.text for reply in wider)
-        assert 'Learnt: "a.md"' in narrow.text
+        assert "Learnt: `a.md`" in narrow.text
 
 
 async def test_the_same_name_replaces(store: Store, index: KnowledgeIndex, tmp_path: Path) -> None:
@@ -581,7 +583,7 @@ async def test_dying_between_publishing_and_finishing_teaches_once(
         await settled(one)
 
         assert [index.catalogue.revision()] == died
-        assert 'Learnt: "a.md"' in kept.text
+        assert "Learnt: `a.md`" in kept.text
         assert 1 == len(await one.lessons())
         assert "No file of yours waits here" in (await one.say("keep")).text
 
@@ -613,7 +615,7 @@ async def test_a_busy_index_is_waited_for(store: Store, index: KnowledgeIndex, t
         await chat.until(keeping, timeout_s=DEADLINE_S)
 
         (post,) = chat.of(keeping)
-        assert post.now.text.startswith('Learnt: "a.md"')
+        assert post.now.text.startswith("Learnt: `a.md`")
 
 
 async def test_another_process_searches_and_writes_after_teaching(
@@ -753,8 +755,8 @@ async def test_progress_is_shown_in_the_one_message(store: Store, index: Knowled
         shown = [[reply.text.partition(",")[0] for reply in post.history] for post in chat.posts.values()]
         stages = {reply.stage for post in chat.posts.values() for reply in post.history[:-1]}
 
-        assert ['Reading "a.md" …', '"a.md": Perfusion protocol'] == shown[0]
-        assert ['Learning "a.md"', 'Learning "a.md"', 'Learnt: "a.md"'] == shown[1]
+        assert ["Reading `a.md` …", "`a.md`: Perfusion protocol"] == shown[0]
+        assert ["Learning `a.md`", "Learning `a.md`", "Learnt: `a.md`"] == shown[1]
         assert {Stage.WAITING} == stages
 
 

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from enum import StrEnum
 from typing import ClassVar
 
+from bot.application import Application
 from bot.chat import ChatAdapter
 from bot.evidence import Citation, CitedPassage
 from bot.service import Role, Service
@@ -66,8 +67,10 @@ class Driver(ABC):
         self.answerer = HeldAnswerer()
         self.service: Service
 
-    async def start(self, answerer: HeldAnswerer | None = None, **settings: object) -> None:
-        """Start the service; settings stay for later starts."""
+    async def start(
+        self, answerer: HeldAnswerer | None = None, application: Application | None = None, **settings: object
+    ) -> None:
+        """Start the service; settings stay for later starts. An application takes the place of the answerer."""
         self._settings |= settings
         self.answerer = answerer or HeldAnswerer()
         self._stack, self._stop = AsyncExitStack(), asyncio.Event()
@@ -75,8 +78,8 @@ class Driver(ABC):
         self._stack.push_async_callback(store.close)
         adapter = await self._open(self._stack)
         values = {"lease_s": 1.0, "rate_person": 0, "rate_channel": 0, "shutdown_grace_s": 5.0, **self._settings}
-        application = held_application(self.answerer)
-        self.service = Service(Settings.model_validate(values), application, store, [adapter], ROLES)
+        answering = application or held_application(self.answerer)
+        self.service = Service(Settings.model_validate(values), answering, store, [adapter], ROLES)
         self._task = asyncio.create_task(self.service.run(self._stop))
         async with asyncio.timeout(DEADLINE_S):
             await self.service.started.wait()
@@ -152,6 +155,10 @@ class Driver(ABC):
     @abstractmethod
     async def ask(self, text: str, *, elsewhere: bool = False) -> str:
         """Ask something new, in another conversation and as another person where `elsewhere`; returns its name."""
+
+    @abstractmethod
+    async def send_file(self, name: str, data: bytes, text: str) -> str:
+        """Send a file to Locus with the words that people write here with or after it; returns the name of these."""
 
     @abstractmethod
     async def follow_up(self, question: str, text: str) -> str:

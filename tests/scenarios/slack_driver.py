@@ -12,8 +12,8 @@ from adapters.slack.adapter import SlackAdapter
 from adapters.slack.interactions import Interactions
 from adapters.slack.modals import COMMENT_INPUT
 from adapters.slack.options import Options
-from adapters.slack.threads import RecentThreads
 from bot.chat import ChatAdapter
+from bot.threads import RecentThreads
 from tests.scenarios.driver import DEADLINE_S, SOURCE, Can, Driver
 from tests.slack_sending import Fast
 from tests.slack_server import APP_TOKEN, BOT_TOKEN, Clock, Line, LocalSlack, Message
@@ -56,6 +56,9 @@ class SlackDriver(Driver):
     async def ask(self, text: str, *, elsewhere: bool = False) -> str:
         channel = ELSEWHERE if elsewhere else HERE
         return self._note(self._slack.mention(channel, PEOPLE[channel], text))
+
+    async def send_file(self, name: str, data: bytes, text: str) -> str:
+        return self._note(self._slack.mention(HERE, PEOPLE[HERE], text, files=[(name, data)]))
 
     async def follow_up(self, question: str, text: str) -> str:
         root = self._asked[question]

@@ -6,6 +6,7 @@ import asyncio
 import io
 import queue
 import re
+import shlex
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -54,6 +55,12 @@ class TerminalDriver(Driver):
     async def ask(self, text: str, *, elsewhere: bool = False) -> str:
         self._lines.put(text)
         return text
+
+    async def send_file(self, name: str, data: bytes, text: str) -> str:
+        # Here a file is named instead of sent, behind the word.
+        path = self._folder.parent / name
+        await asyncio.to_thread(path.write_bytes, data)
+        return await self.ask(f"{text.split()[0]} {shlex.quote(str(path))}")
 
     async def follow_up(self, question: str, text: str) -> str:
         return await self.ask(text)

@@ -12,13 +12,19 @@ import pytest
 
 from bot.evidence import Answer, Citation, Evidence
 from bot.ports import Asked
+from bot.texts import REFUSAL
+from knowledge.embeddings import MiniLmEmbedder
+from knowledge.index import KnowledgeIndex
 from tests.fakes import HeldAnswerer
 from tests.injections import INJECTIONS
+from tests.matrix_server.synapse import Synapse
 from tests.redis_servers import RedisServer
 from tests.scenarios.driver import PASSAGE, SOURCE, Can, Driver
+from tests.scenarios.matrix_driver import EncryptedMatrixDriver, MatrixDriver
 from tests.scenarios.slack_driver import SlackDriver
 from tests.scenarios.terminal_driver import TerminalDriver
 from tests.slack_server import LocalSlack, RateLimits, Timing
+from tests.teaching import PROTOCOL, taught_application
 
 TIMING = Timing(acknowledge_within_s=0.6, retry_after_s=(0.1, 0.2, 0.4, 0.8, 1.6))
 NEEDS = {
@@ -29,11 +35,16 @@ NEEDS = {
 }
 
 
-async def make_driver(name: str, stack: AsyncExitStack, redis_url: str, folder: Path) -> Driver:
+async def make_driver(
+    kind: type[Driver], stack: AsyncExitStack, redis_url: str, folder: Path, request: pytest.FixtureRequest
+) -> Driver:
     """Return the driver of a chat, whose service is ended with `stack`."""
     prefix = f"t{secrets.token_hex(4)}"
     driver: Driver
-    if name == SlackDriver.name:
+    if issubclass(kind, MatrixDriver):
+        synapse: Synapse = request.getfixturevalue("synapse")  # skips where it is not installed
+        driver = await stack.enter_async_context(kind(synapse, folder, redis_url, prefix))
+    elif issubclass(kind, SlackDriver):
         slack = LocalSlack(timing=TIMING, limits=RateLimits(allowance=float("inf")))
         driver = SlackDriver(await stack.enter_async_context(slack), redis_url, prefix)
     else:
@@ -42,7 +53,7 @@ async def make_driver(name: str, stack: AsyncExitStack, redis_url: str, folder: 
     return driver
 
 
-@pytest.fixture(params=[TerminalDriver, SlackDriver], ids=lambda kind: kind.name)
+@pytest.fixture(params=[TerminalDriver, SlackDriver, MatrixDriver, EncryptedMatrixDriver], ids=lambda kind: kind.name)
 def kind(request: pytest.FixtureRequest) -> type[Driver]:
     """The chat of a scenario, which is skipped, with the reason, where the chat cannot do what it needs."""
     chosen: type[Driver] = request.param
@@ -53,10 +64,12 @@ def kind(request: pytest.FixtureRequest) -> type[Driver]:
 
 
 @pytest.fixture
-async def chat(kind: type[Driver], redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[Driver]:
+async def chat(
+    kind: type[Driver], redis_server: RedisServer, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Driver]:
     """A chat whose service is not started yet."""
     async with AsyncExitStack() as stack:
-        yield await make_driver(kind.name, stack, redis_server.url, tmp_path / "chat")
+        yield await make_driver(kind, stack, redis_server.url, tmp_path / "chat", request)
 
 
 def count(chat: Driver, text: str) -> int:
@@ -167,11 +180,11 @@ async def test_an_answer_survives_the_death_of_its_process(chat: Driver) -> None
     assert (1, 1) == (count(chat, "About: slow question"), len(second.asked))
 
 
-async def test_redis_is_away_and_back(kind: type[Driver], tmp_path: Path) -> None:
+async def test_redis_is_away_and_back(kind: type[Driver], tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """What was asked before and meanwhile is answered once when it is back."""
     async with AsyncExitStack() as stack:
         server = stack.enter_context(RedisServer())
-        chat = await make_driver(kind.name, stack, server.url, tmp_path / "chat")
+        chat = await make_driver(kind, stack, server.url, tmp_path / "chat", request)
         await chat.start()
         await chat.ask("slow question")
         await chat.begun()
@@ -248,6 +261,37 @@ async def test_a_question_that_is_asked_again_is_answered_anew(chat: Driver) -> 
     await chat.settled()
 
     assert ["What is BXD?"] * 2 == [asked.question for asked in chat.answerer.asked]
+
+
+async def test_a_file_is_learnt_and_found_where_it_was_taught(
+    chat: Driver, embedder: MiniLmEmbedder, tmp_path: Path
+) -> None:
+    """After its sender has seen what was read of it and said so; nowhere else, and until it is forgotten."""
+    index = KnowledgeIndex(tmp_path / "index", embedder)
+    try:
+        await chat.start(application=taught_application(index, tmp_path))
+        shared = await chat.send_file("Perfusion.md", PROTOCOL, "learn this")
+        await chat.sees("Perfusion protocol, ")
+        await chat.settled()
+        await chat.follow_up(shared, "keep")
+        await chat.sees("rest on it from now on")
+        await chat.settled()
+        if Can.PLACES not in chat.cannot:
+            await chat.ask("In what is the tissue fixed overnight?", elsewhere=True)
+            await chat.sees(REFUSAL)
+            await chat.settled()
+        elsewhere = count(chat, "zebrafinch solution")
+        await chat.ask("In what is the tissue fixed overnight?")
+        await chat.sees("The tissue is fixed in zebrafinch solution overnight.")
+        await chat.settled()
+        await chat.follow_up(shared, "forget this file")
+        await chat.sees("No answer rests on it any more")
+        await chat.settled()
+        await chat.end()
+    finally:
+        index.close()
+
+    assert 0 == elsewhere
 
 
 QUESTIONS = 6  # that all injections are spread over

@@ -63,6 +63,8 @@ class ControlledSlack(LocalSlack):
             return self.upload(**{**arguments, "data": str(arguments["data"]).encode()})
         if name not in _ACTS:
             raise ValueError(f"there is no act {name}")
+        if files := arguments.get("files"):
+            arguments["files"] = [(file, str(data).encode()) for file, data in files]
         if isinstance(place := arguments.get("message"), dict):
             arguments["message"] = self._named(place)
         if isinstance(view := arguments.get("view"), str):

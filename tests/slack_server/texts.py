@@ -164,9 +164,15 @@ class Reader:
                 seen.pings += marked.pings
         seen.pings += self.bare_names(_MARKUP.sub(" ", text))
         lines: list[str] = []
+        cells: list[str] | None = None  # of the row of a table that is being read
         for token in _MARKDOWN.parse(text):
-            if token.type == "inline":
-                lines.append(_inline(token, seen))
+            if token.type == "tr_open":
+                cells = []
+            elif token.type == "tr_close":
+                lines.append(" | ".join(cells or ()))
+                cells = None
+            elif token.type == "inline":
+                (lines if cells is None else cells).append(_inline(token, seen))
             elif token.type in ("fence", "code_block", "html_block"):
                 lines.append(token.content.rstrip("\n"))
                 if token.type == "html_block":

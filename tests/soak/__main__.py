@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import shutil
 import statistics
 import sys
@@ -15,15 +16,26 @@ from pathlib import Path
 from tests.soak.burst import BurstOutcome, run_burst
 from tests.soak.chat import Chat
 from tests.soak.checker import STOP_WORD, Ending, Fault, acknowledged
+from tests.soak.matrix_chat import MatrixSoakChat
+from tests.soak.matrix_figures import FigureSizes, beside_rows, figure_rows, measure
 from tests.soak.plan import Sizes
 from tests.soak.run import Hardships, Outcome, run_soak
 from tests.soak.scripted_chat import ScriptedSoakChat
 from tests.soak.slack_chat import SlackSoakChat
 from tests.soak.stage import make_index
 
-CHATS: Mapping[str, Callable[[int], Chat]] = {one.name: one for one in (ScriptedSoakChat, SlackSoakChat)}
+CHATS: Mapping[str, Callable[[int], Chat]] = {
+    one.name: one for one in (ScriptedSoakChat, SlackSoakChat, MatrixSoakChat)
+}
+
+PARTS: Mapping[str, Sequence[str]] = {
+    ScriptedSoakChat.name: ("soak", "burst"),
+    SlackSoakChat.name: ("soak",),
+    MatrixSoakChat.name: ("soak", "figures"),
+}
 
 Row = tuple[str, str]
+Target = tuple[str, str, str, bool]  # name, figure, target, whether it is met
 
 
 def soak_rows(outcome: Outcome) -> Iterable[Row]:
@@ -68,6 +80,19 @@ def soak_rows(outcome: Outcome) -> Iterable[Row]:
     yield "wall time", f"{outcome.wall_s:.0f} s"
 
 
+def promise_rows(outcome: Outcome) -> Iterable[Target]:
+    """Yield what a soak promises, as rows of the table of targets."""
+    faults = Counter(violation.fault for violation in outcome.violations)
+    lost = faults[Fault.MISSING] + faults[Fault.UNFINISHED] + faults[Fault.UNACCEPTED]
+    doubled = faults[Fault.DOUBLED] + faults[Fault.CHANGED] + faults[Fault.STRAY]
+    rest = len(outcome.violations) - lost - doubled
+    kills = sum(one.killed for one in outcome.exits)
+    yield f"questions lost of {len(outcome.questions)}, {kills} kills", f"{lost}", "0", not lost
+    yield "answered twice", f"{doubled}", "0", not doubled
+    yield "other promises broken", f"{rest}", "0", not rest
+    yield "texts in logs, crashes", f"{outcome.texts_in_logs}, {len(outcome.crashes)}", "0, 0", not outcome.failed
+
+
 def burst_rows(outcome: BurstOutcome) -> Iterable[Row]:
     """Yield the lines of the table of the second part."""
     yield "questions in one second", f"{outcome.questions}"
@@ -86,13 +111,15 @@ def burst_rows(outcome: BurstOutcome) -> Iterable[Row]:
 def main() -> int:
     """Read the options, run both parts and print their tables."""
     options = _options()
+    logging.getLogger("nio").setLevel(logging.CRITICAL)  # what people's clients miss shows in the figures
     folder = options.keep or Path(tempfile.mkdtemp(prefix="locus-soak-"))
     sizes = Sizes(options.questions, options.conversations, options.users, options.duration_s)
     hardships = Hardships(options.replicas, options.kills, options.redis_restarts, patience_s=options.patience_s)
     index = folder / "data"
     make_index(index)
     failed = False
-    parts = options.parts or (("soak", "burst") if options.chat == ScriptedSoakChat.name else ("soak",))
+    parts = options.parts or PARTS[options.chat]
+    targets: list[Target] = []
     if "soak" in parts:
         chat = CHATS[options.chat](options.seed)
         outcome = asyncio.run(run_soak(folder / "soak", index, chat, sizes, hardships, seed=options.seed))
@@ -109,6 +136,7 @@ def main() -> int:
         _print_list("errors in logs", [f"{count} x {line}" for line, count in outcome.errors.most_common()])
         _print_list("crashes", [f"status {one.status} after {one.at - one.begun:.1f} s" for one in outcome.crashes])
         failed |= outcome.failed
+        targets += promise_rows(outcome)
     if "burst" in parts:
         burst = asyncio.run(
             run_burst(folder / "burst", index, questions=1000, users=200, channels=50, seed=options.seed)
@@ -116,6 +144,11 @@ def main() -> int:
         _print("burst", burst_rows(burst))
         _print_list("violations", [f"{one.message_id}: {one.fault}; {one.detail[:100]}" for one in burst.violations])
         failed |= burst.failed
+    if "figures" in parts:
+        measured = FigureSizes(asked=options.asked, rooms=options.rooms, active_s=options.active_s)
+        figures = asyncio.run(measure(folder / "figures", index, measured, seed=options.seed))
+        _print("figures", beside_rows(figures))
+        _print_targets([*targets, *figure_rows(figures)])
     if options.keep is None and not failed:
         shutil.rmtree(folder)
     else:
@@ -137,7 +170,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--redis-restarts", type=int, default=5)
     parser.add_argument("--patience-s", type=float, default=240.0, help="seconds after the last event")
     parser.add_argument("--chat", choices=CHATS, default=ScriptedSoakChat.name, help="in which people ask")
-    parser.add_argument("--parts", nargs="+", choices=("soak", "burst"), help="the burst is of the scripted chat alone")
+    parser.add_argument(
+        "--parts", nargs="+", choices=("soak", "burst", "figures"), help="by default those that the chat has"
+    )
+    parser.add_argument("--asked", type=int, default=40, help="questions for the time to the first word, each kind")
+    parser.add_argument("--rooms", type=int, default=200, help="active at once, where figures are measured")
+    parser.add_argument("--active-s", type=float, default=40.0, help="seconds for which they are")
     parser.add_argument("--keep", type=Path, help="folder for data and logs, which stays")
     return parser.parse_args()
 
@@ -153,6 +191,13 @@ def _print(title: str, rows: Iterable[Row]) -> None:
     sys.stdout.write(f"\n{title}\n")
     for name, value in rows:
         sys.stdout.write(f"  {name:<34}{value:>14}\n")
+    sys.stdout.flush()
+
+
+def _print_targets(rows: Iterable[Target]) -> None:
+    sys.stdout.write("\ntargets\n")
+    for name, figure, target, met in rows:
+        sys.stdout.write(f"  {name:<42}{figure:>10}   {target:<26}{'met' if met else 'NOT MET'}\n")
     sys.stdout.flush()
 
 

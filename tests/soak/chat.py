@@ -43,6 +43,10 @@ class Chat(ABC):
     def arguments(self) -> Sequence[str]:
         """Of `tests.soak.replica`."""
 
+    def roles(self, replica: int) -> str:
+        """Return what a replica does, by its number from 0: names of `bot.service.Role`, or "" for all of it."""
+        return ""
+
     @property
     @abstractmethod
     def settings(self) -> Mapping[str, str]:
@@ -51,6 +55,10 @@ class Chat(ABC):
     @abstractmethod
     async def prepare(self, plan: Sequence[Planned]) -> None:
         """Make the people and places that a plan needs."""
+
+    async def begun(self) -> bool:
+        """True as soon as what people do will be seen, whatever dies from then on."""
+        return True
 
     @abstractmethod
     async def misbehave(self) -> None:

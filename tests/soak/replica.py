@@ -22,7 +22,7 @@ from adapters.slack.limits import Limits
 from bot.bootstrap import open_application
 from bot.errors import BotError
 from bot.log import set_up_logging
-from bot.service import ALL_ROLES, Service
+from bot.service import ALL_ROLES, Role, Service
 from bot.serving import open_service
 from bot.settings import Settings, load_settings
 from bot.store.opening import open_store
@@ -35,13 +35,14 @@ async def serve(options: argparse.Namespace) -> None:
     settings = load_settings()
     set_up_logging(settings.log_level)
     _show_references()
+    roles = frozenset(map(Role, filter(None, options.roles.split(",")))) or ALL_ROLES
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with AsyncExitStack() as stack:
         if options.scripted:
             service = await _scripted(settings, options.scripted, stack)
         else:
-            service = await stack.enter_async_context(open_service(settings, ALL_ROLES, lambda _: None))
+            service = await stack.enter_async_context(open_service(settings, roles, lambda _: None))
             _hurry(service, options.slack_speed)
         application = service._application
         assert application is not None
@@ -82,6 +83,7 @@ def main() -> None:
     """Read the options and serve."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak.replica")
     parser.add_argument("--scripted", default="", metavar="URL", help="of the scripted chat, instead of real ones")
+    parser.add_argument("--roles", default="", metavar="ROLE,ROLE", help="of `locus run`; all by default")
     parser.add_argument("--slack-speed", type=float, default=1.0, help="seconds of Slack's limits in a real second")
     parser.add_argument("--shortest-s", type=float, default=0.3)
     parser.add_argument("--longest-s", type=float, default=2.0)

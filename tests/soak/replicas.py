@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -55,19 +55,28 @@ class Replicas:
         arguments: Of `tests.soak.replica`.
         environment: Of the processes.
         logs: Folder for what they log.
+        roles: What each of them does, by its number; one that is replaced is followed by another of the same.
 
     Attributes:
         exits: How those that ended did.
         peak_mib: The most memory any of them had resident, of those that were asked or stopped.
     """
 
-    def __init__(self, count: int, arguments: Sequence[str], environment: Mapping[str, str], logs: Path) -> None:
+    def __init__(
+        self,
+        count: int,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        logs: Path,
+        roles: Callable[[int], str] = lambda _: "",
+    ) -> None:
         self.exits: list[Exit] = []
         self.peak_mib = 0.0
         self._count = count
         self._arguments = arguments
         self._environment = environment
         self._logs = logs
+        self._roles = roles
         self._running: list[_Replica] = []
         self._started = 0
         self._closing = asyncio.Event()
@@ -75,7 +84,7 @@ class Replicas:
         self._any_ready = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._keep_one()) for _ in range(self._count)]
+        self._tasks = [asyncio.create_task(self._keep_one(self._roles(number))) for number in range(self._count)]
         return self
 
     async def __aexit__(
@@ -92,7 +101,7 @@ class Replicas:
             replica.process.kill()  # its status shows it
         await asyncio.gather(*self._tasks, *late)
 
-    async def _keep_one(self) -> None:
+    async def _keep_one(self, roles: str) -> None:
         while not self._closing.is_set():
             self._started += 1
             with (self._logs / f"replica-{self._started}.log").open("wb") as log:
@@ -101,6 +110,7 @@ class Replicas:
                     "-m",
                     "tests.soak.replica",
                     *self._arguments,
+                    *(("--roles", roles) if roles else ()),
                     cwd=PROJECT,
                     env=dict(self._environment),
                     stdin=asyncio.subprocess.PIPE,

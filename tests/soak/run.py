@@ -109,10 +109,14 @@ class Soak:
         stage, begun = self._stage, time.monotonic()
         duration_s = plan[-1].at_s
         await stage.chat.prepare(plan)
-        replicas = Replicas(self._hardships.replicas, stage.chat.arguments, stage.environment, stage.folder)
+        replicas = Replicas(
+            self._hardships.replicas, stage.chat.arguments, stage.environment, stage.folder, stage.chat.roles
+        )
         await stage.chat.misbehave()
         async with replicas:
             await replicas.ready()
+            while not await stage.chat.begun():  # noqa: ASYNC110 - as in `_kill`
+                await asyncio.sleep(POLL_S)
             async with asyncio.TaskGroup() as happening:
                 happening.create_task(self._play(plan))
                 happening.create_task(self._kill(replicas, duration_s))

@@ -81,6 +81,8 @@ TYPED: list[tuple[str, Lookup]] = [
     ("marker D1Mit3", ExplainLookup("D1Mit3")),
     ("tissues of BXD", FactsLookup("tissues", "BXD")),
     ("populations of mouse", FactsLookup("populations", "mouse")),
+    ('sets of the family "outbred (individuals)"', FactsLookup("sets", "outbred (individuals)")),
+    ("groups of family Reference Populations", FactsLookup("sets", "Reference Populations")),
     ("publications of BXD_10001", FactsLookup("publications", "BXD_10001")),
     (f"{SITE}/show_trait?trait_id=1436869_at&dataset=HC_M2_0606_P", TraitLookup(SHH)),
     (f"<{SITE}/show_trait?trait_id=1436869_at&dataset=HC_M2_0606_P>", TraitLookup(SHH)),
