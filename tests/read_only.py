@@ -10,7 +10,6 @@ import ctypes
 import os
 import struct
 import sys
-from collections.abc import Sequence
 from typing import NoReturn
 
 WITHOUT_LANDLOCK = 77
@@ -21,7 +20,7 @@ _TRUNCATE = 1 << 14
 _PR_SET_NO_NEW_PRIVS = 38
 
 
-def main(arguments: Sequence[str]) -> NoReturn:
+def main(arguments: list[str]) -> NoReturn:
     """Become the program."""
     split = arguments.index("--")
     folders, command = [*arguments[:split], "/dev"], arguments[split + 1 :]

@@ -24,7 +24,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from aiohttp import ClientResponse
-from nio.client.async_client import AsyncClient, AsyncClientConfig
+from nio.client.async_client import AsyncClientConfig
 from nio.responses import (
     ErrorResponse,
     FileResponse,
@@ -40,6 +40,7 @@ from nio.responses import (
 from nio.rooms import MatrixRoom
 
 from adapters.matrix.errors import FAILURE_PAUSE_S, ClearTextError, checked
+from adapters.matrix.key_gaps import KeyKeepingClient
 from adapters.matrix.trust import Trust
 from bot.errors import RefusedError, UnavailableError
 
@@ -66,8 +67,10 @@ class _FallbackKeys(Protocol):
     def fallback_key(self) -> Mapping[str, _Key]: ...
 
 
-class CarefulClient(AsyncClient):
-    """An `AsyncClient` without those gaps; it never waits by itself, neither for a rate limit nor after a failure.
+class CarefulClient(KeyKeepingClient):
+    """An `AsyncClient` without those gaps and those of `key_gaps`.
+
+    It never waits by itself, neither for a rate limit nor after a failure.
 
     Args:
         homeserver: Address of the client-server API.

@@ -70,6 +70,4 @@ async def make_digest_parts(
     describer: Describer = QuotingDescriber()
     if model is not None and settings.digest_model_s:
         describer = ModelDescriber(model, budget_s=settings.digest_model_s)
-    return DigestParts(
-        catalogue, BarCharting(drawing), zone, settings.digest_look_h, describer, subscriptions, folders
-    )
+    return DigestParts(catalogue, BarCharting(drawing), zone, settings.digest_look_h, describer, subscriptions, folders)

@@ -37,7 +37,8 @@ def examine_time(settings: Settings) -> Iterator[Finding]:
         yield Finding.of_sentence(Level.ERROR, "time zone", str(error))
         return
     now = datetime.now(ZoneInfo(zone))
-    if not settings.time_zone and zone in ("UTC", "Etc/UTC"):
+    chats = settings.slack_bot_token is not None or settings.matrix_homeserver is not None
+    if not settings.time_zone and zone in ("UTC", "Etc/UTC") and (chats or settings.digest_file is not None):
         yield Finding(
             Level.WARNING,
             "time zone",

@@ -82,7 +82,7 @@ def examine_settings(settings: Settings, environment: Mapping[str, str], env_fil
 def _unknown(environment: Mapping[str, str]) -> Iterator[Finding]:
     for name, near in unknown_names(environment).items():
         fix = f"did you mean {near}?" if near else "remove it; docs/settings.md lists those there are."
-        yield Finding(Level.WARNING, PART, f"{name} of the environment is no setting of Locus.", fix)
+        yield Finding(Level.WARNING, PART, f"{name} is no setting of Locus.", fix)
 
 
 def _readable_by_others(env_file: Path) -> Iterator[Finding]:

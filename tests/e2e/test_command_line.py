@@ -248,8 +248,10 @@ def test_a_path_into_an_empty_folder_indexes_that_path_and_nothing_else(folder: 
 
 def test_doctor_says_what_is_wrong(folder: Path) -> None:
     """A misspelt variable is a warning with the right name; a model that is none is an error and exit code 1."""
-    fine = locus("doctor", "--json", "--data-dir", "data", cwd=folder)
-    bad = locus("doctor", "--data-dir", "data", cwd=folder, LOCUS_MODLE="x", LOCUS_MODEL=str(folder / "lab" / "bxd.md"))
+    alone = {"LOCUS_GENENETWORK": "off"}  # nothing outside this machine is asked
+    wrong = {"LOCUS_MODLE": "x", "LOCUS_MODEL": str(folder / "lab" / "bxd.md")}
+    fine = locus("doctor", "--json", "--data-dir", "data", cwd=folder, **alone)
+    bad = locus("doctor", "--data-dir", "data", cwd=folder, **alone, **wrong)
 
     assert 0 == fine.returncode
     assert {"ok"} == {finding["level"] for finding in json.loads(fine.stdout)["findings"]}

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -128,7 +128,7 @@ class Image:
             process.kill()
             process.communicate()
 
-    def healthy(self, check: list[str], process: subprocess.Popen[str], settings: Mapping[str, str]) -> bool:
+    def healthy(self, check: list[str], process: subprocess.Popen[str], settings: dict[str, str]) -> bool:
         """Ask as the engine does until the answer is yes, the process ends or too much time is over."""
         deadline = time.monotonic() + WITHIN_S
         while time.monotonic() < deadline and process.poll() is None:

@@ -18,7 +18,7 @@ def _make_older(index: Path) -> None:
     with closing(sqlite3.connect(index / "catalogue.sqlite")) as catalogue, catalogue:
         (stored,) = catalogue.execute("SELECT value FROM meta WHERE key = 'settings'").fetchone()
         made = json.loads(stored)
-        made["parser"] = "0"
+        made["parsing"] = "0"
         catalogue.execute("UPDATE meta SET value = ? WHERE key = 'settings'", (json.dumps(made),))
 
 
@@ -39,6 +39,6 @@ def test_an_index_of_another_version_is_made_anew(tmp_path: Path) -> None:
     again, restored, answered = run("ingest"), run("files", "restore"), run("ask", QUESTION)
 
     assert 9 == code
-    assert "parser: 0 then" in refused
+    assert "parsing: 0 then" in refused
     assert (0, 0, 0) == (kept[0], again[0], restored[0]), kept[1] + again[1] + restored[1]
     assert (0, True) == (answered[0], "C57BL/6J and DBA/2J" in answered[1])
