@@ -18,7 +18,6 @@ from tests.matrix_adapter import Stage
 from tests.matrix_server.synapse import MISSING, SYNAPSE_PYTHON, Synapse
 from tests.redis_servers import RedisServer
 
-
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -28,7 +27,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
-    # Nobody listens there: what asks GeneNetwork without a server of its own is refused at once, also in child processes.
+    # Nobody listens there: what asks GeneNetwork without a server of its own is refused at once, in children too.
     monkeypatch.setenv("LOCUS_GENENETWORK_URL", NOBODY)
     monkeypatch.setenv("LOCUS_GENENETWORK_GN3_URL", f"{NOBODY}/api3")
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -142,7 +142,7 @@ def test_questions_of_a_pipe_survive_sigkill(folder: Path, endpoint: OpenAiServe
     settings = {"LOCUS_REMOTE_URL": endpoint.api, "LOCUS_REMOTE_MODEL": "test-model"}
     with piped(folder, **settings) as first:
         enter(first, QUESTION, "Which mice were crossed to make the BXD strains?")
-        told = read_until(first, "Reading the documents")
+        told = read_until(first, " documents …")
         assert answering.wait(DEADLINE_S)
         first.kill()
         told += first.communicate(timeout=DEADLINE_S)[0]

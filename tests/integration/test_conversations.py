@@ -182,8 +182,8 @@ async def test_what_was_said_before_a_question_is_told_from_what_was_said_after_
 
 async def test_what_earlier_answers_rest_on_is_remembered(store: Store, conversations: Conversations) -> None:
     """Of an answer for which it is not known, all that was searched counts."""
-    for number, rests_on in enumerate((("public",), None), 1):
-        asked = message("What is BXD?", number=number, thread=f"t{number}")
+    for count, rests_on in enumerate((("public",), None), 1):
+        asked = message("What is BXD?", number=count, thread=f"t{count}")
         request, scopes = Request(asked.request_id, asked), ("public", "channel-c1")
         await store.transaction(*conversations.append(request, "BXD?", "Mice.", scopes=scopes, rests_on=rests_on))
     loaded = [
