@@ -45,7 +45,7 @@ def test_a_file_is_taught_listed_and_forgotten(folder: Path) -> None:
     after = chat(folder, QUESTION)
     restored = locus("files", "restore", "--data-dir", "data", cwd=folder)
 
-    assert '"perfusion.md": Perfusion, 1 passage.' in taught
+    assert "`perfusion.md`: Perfusion, 1 passage." in taught
     assert "20 ml of chilled zebrafinch buffer. [1]" in taught
     assert ("perfusion.md", "Perfusion", 1) == (file["name"], file["title"], file["passages"])
     assert "perfusion.md" in table.stdout

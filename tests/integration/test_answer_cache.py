@@ -265,19 +265,17 @@ UNSHAPING = set(
     data_dir log_level log_format sources chroma_url ingest_threads max_file_mib answers_kept model_cache_tokens
     model_parallel model_queue model_threads model_hang_s gpu_layers tensor_split flash_attention remote_key
     remote_timeout_s fetch_allowed_hosts fetch_private_hosts fetch_max_mib fetch_timeout_s contact redis_url
-    redis_prefix redis_fsync terminal answers_at_once queue_limit rate_person rate_channel rate_window_s lease_s max_failures
-    max_deaths shutdown_grace_s duplicates_h conversation_days conversation_tokens retention_days answer_cache_h
-    feedback_kept
-    administrators answer_external health_port health_host slack_bot_token slack_app_token slack_signing_secret
-    slack_mode slack_http_host slack_http_port slack_api_url slack_channels slack_follow_threads slack_streaming
-    slack_native_markdown slack_steward teachers digest_subscribers status_readers
-    genenetwork_gn3_url genenetwork_sparql_url genenetwork_contact genenetwork_pause_s
-    genenetwork_timeout_s genenetwork_compute_s genenetwork_fresh_s genenetwork_max_mib
-    time_zone digest_file digest_look_h digest_docs digest_model_s
-    matrix_homeserver matrix_user matrix_password matrix_access_token matrix_device_id matrix_store_passphrase
-    matrix_encryption matrix_trust matrix_trusted matrix_allowed_users matrix_allowed_servers matrix_rooms
-    matrix_follow_threads matrix_command_prefix matrix_msgtype matrix_edit_interval_s matrix_steward
-    matrix_offer_reactions
+    redis_prefix redis_fsync terminal answers_at_once queue_limit rate_person rate_channel rate_window_s lease_s
+    max_failures max_deaths shutdown_grace_s duplicates_h conversation_days conversation_tokens retention_days
+    answer_cache_h feedback_kept administrators answer_external health_port health_host slack_bot_token
+    slack_app_token slack_signing_secret slack_mode slack_http_host slack_http_port slack_api_url slack_channels
+    slack_follow_threads slack_streaming slack_native_markdown slack_steward teachers digest_subscribers
+    status_readers genenetwork_gn3_url genenetwork_sparql_url genenetwork_contact genenetwork_pause_s
+    genenetwork_timeout_s genenetwork_compute_s genenetwork_fresh_s genenetwork_max_mib time_zone digest_file
+    digest_look_h digest_docs digest_model_s matrix_homeserver matrix_user matrix_password matrix_access_token
+    matrix_device_id matrix_store_passphrase matrix_encryption matrix_trust matrix_trusted matrix_allowed_users
+    matrix_allowed_servers matrix_rooms matrix_follow_threads matrix_command_prefix matrix_msgtype
+    matrix_edit_interval_s matrix_steward matrix_offer_reactions
     """.split()
 )
 

@@ -363,7 +363,7 @@ async def test_the_command_shows_a_card(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_an_unknown_handle_is_one_sentence_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`locus answer show` and `replay` end as other commands do."""
-    monkeypatch.setattr("bot.cli.options.set_up_logging", lambda _level: None)
+    monkeypatch.setattr("bot.cli.options.set_up_logging", lambda *_: None)
     for command in ("show", "replay"):
         done = CliRunner().invoke(app, ["answer", command, "nonesuch22", "--data-dir", str(tmp_path)])
 
