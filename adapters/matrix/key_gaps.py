@@ -4,12 +4,14 @@
    handling of the whole sync, for ever: it is left out, and a new channel to its sender is made.
 2. One-time keys whose upload was not confirmed are replaced by others before the next one, though the homeserver may
    have them and give them away, and are not stored before they are uploaded: the same ones are uploaded again.
+3. What a message between devices changes is stored in steps: a process that dies between them cannot open the message
+   when it comes again, and what it carried, such as the key of a room, is lost. It is stored in one step.
 """
 
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import cast
 
 from nio.api import Api
@@ -26,6 +28,11 @@ class KeyKeepingClient(AsyncClient):
     """An `AsyncClient` without those gaps."""
 
     def _handle_decrypt_to_device(self, to_device_event: ToDeviceEvent) -> ToDeviceEvent | None:
+        # The homeserver sends it again until a later sync is asked for.
+        with self.store.database.atomic() if self.store is not None else nullcontext():
+            return self._opened(to_device_event)
+
+    def _opened(self, to_device_event: ToDeviceEvent) -> ToDeviceEvent | None:
         try:
             return super()._handle_decrypt_to_device(to_device_event)
         except Exception as error:

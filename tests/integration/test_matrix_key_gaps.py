@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from nio.events import RoomMessageText
+from nio.responses import SyncResponse
 
 from bot.errors import BotError
 from tests.matrix_server.encrypting import encrypting
@@ -62,3 +63,38 @@ async def test_a_message_between_devices_that_is_none_stops_nothing(
         events = answer.rooms.join[room].timeline.events
 
     assert ["Is anybody there?"] == [event.body for event in events if isinstance(event, RoomMessageText)]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing catches it."""
+
+
+@pytest.mark.parametrize("step", ["save_session", "save_inbound_group_session"])
+async def test_a_process_that_dies_while_it_stores_a_room_key_has_it_after_the_restart(
+    synapse: Synapse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The message that carries the key comes again, and can be opened again."""
+    bot, ada = synapse.register("locus"), synapse.register("ada")
+    async with (
+        person(synapse.url, ada) as maker,
+        encrypting(synapse.url, ada, tmp_path / "ada") as writer,
+    ):
+        async with locus_session(synapse.url, bot, tmp_path / "locus") as session:
+            room = await maker.create_room(bot.user_id, encrypted=True)
+            await join(session, room)
+            await sync_once(session)
+            position = session.client.next_batch
+            await writer.say(room, "Which strain is this?")
+
+            def die(*_: object) -> None:
+                raise Killed
+
+            monkeypatch.setattr(session.client.store, step, die)
+            with pytest.raises(Killed):
+                await sync_once(session)
+        async with locus_session(synapse.url, bot, tmp_path / "locus") as session:
+            answer = await session.client.sync(timeout=0, since=position, full_state=True)
+            assert isinstance(answer, SyncResponse)
+            events = answer.rooms.join[room].timeline.events
+
+    assert ["Which strain is this?"] == [event.body for event in events if isinstance(event, RoomMessageText)]
