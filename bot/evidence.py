@@ -127,6 +127,7 @@ class Answer:
         answer_id: Handle of the answer's card, or "" where none was kept.
         note: One sentence on how it came about that a person should know, or "".
         attachments: Pictures and tables that belong to it; kept no longer than it takes to show them.
+        requests: Addresses that were asked for a "live" answer, to be asked again by whoever wants to check it.
     """
 
     question: str
@@ -139,6 +140,7 @@ class Answer:
     answer_id: str = ""
     note: str = ""
     attachments: tuple[Attachment, ...] = ()
+    requests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
 from bot.answer_writer import AnswerWriter, Prepared
 from bot.chat import ChatAdapter
@@ -19,14 +20,14 @@ from bot.commands.command import say
 from bot.errors import BotError, BusyError, NotFoundError, RefusedError
 from bot.given import GivenAnswer
 from bot.metrics import UNMEASURED, Metrics
-from bot.replies import Reply, Stage
+from bot.replies import Entry, Reply, Section, Stage
 from bot.requests import Cancelled, Kind, Request
 from bot.store.claims import ChangedError, Claims, LostError
 from bot.store.client import Command
 from bot.store.given_answers import GIVEN
 from bot.store.sent_files import SentFiles
 from bot.teaching_texts import file_not_read, file_without_words
-from bot.texts import model_busy, nothing_to_stop, stopped
+from bot.texts import model_busy, nothing_to_stop, run_again, stopped
 from bot.visible import PostLock, show
 
 logger = logging.getLogger(__name__)
@@ -298,4 +299,11 @@ def reply_of(given: GivenAnswer) -> Reply:
         reference="" if answer.answered else given.request_id,
         handle=given.handle,
         attachments=answer.attachments,
+        sections=_requests(answer.requests),
     )
+
+
+def _requests(addresses: Sequence[str]) -> tuple[Section, ...]:
+    """Return what was asked for an answer, each named by its path."""
+    entries = [Entry(urlsplit(address)._replace(scheme="", netloc="").geturl(), address) for address in addresses]
+    return (Section(run_again(), tuple(entries)),) if entries else ()

@@ -150,6 +150,11 @@ def stopped() -> str:
     return "Stopped, as you asked."
 
 
+def run_again() -> str:
+    """Above the addresses that a live answer was made from."""
+    return "To run this again"
+
+
 def not_set_up_here(command: str) -> str:
     """A command of a part that this service does not have."""
     return f'"{command}" is not set up in this Locus: the person who runs it can say why.'

@@ -19,6 +19,7 @@ from bot.evidence import Answer, Progress
 from bot.hints import question_hint
 from bot.messages import Turn
 from bot.picture_files import keep_files
+from bot.texts import run_again
 
 HISTORY_TURNS = 12
 WHOLE_TEXT_CHARS = 120
@@ -118,6 +119,10 @@ class TerminalChat:
         self._console.print()
         await self._show_files(answer)
         print_sources(self._console, answer.citations, answered=answer.answered)
+        if answer.requests:
+            self._console.print(f"\n[bold]{run_again()}[/bold]")
+            for address in answer.requests:
+                self._console.print(Text(address, style="dim"), soft_wrap=True)
         for hint in (answer.note, question_hint(question, answered=answer.answered)):
             if hint:
                 self._console.print(f"\n[dim]{hint}[/dim]")

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from adapters.terminal.render import print_sources
+from adapters.terminal.render import print_sections, print_sources
 from adapters.terminal.screen import Screen
 from adapters.terminal.transcript import Question, Transcript
 from bot.errors import NotFoundError, StorageError, UnavailableError
@@ -192,6 +192,7 @@ class Display:
             console.print(Text(text), soft_wrap=not screen.live)
         else:
             console = screen.begin_block()
+        print_sections(console, reply.sections)
         print_sources(console, reply.citations, answered=reply.answered)
         if reply.note:
             console.print(Text(f"\n{without_controls(reply.note)}", style="dim"), soft_wrap=not screen.live)

@@ -15,6 +15,7 @@ from bot.attachments import Attachment
 from bot.evidence import Citation
 from bot.picture_files import inline_picture, told
 from bot.plain_text import without_controls
+from bot.replies import Section
 
 
 def print_sources(console: Console, citations: Sequence[Citation], *, answered: bool) -> None:
@@ -27,6 +28,18 @@ def print_sources(console: Console, citations: Sequence[Citation], *, answered: 
         line.append(_plain(citation.title), style=Style(link=url) if url else "")
         line.append(f"  {url or _plain(citation.source)}", style="dim")
         console.print(line, soft_wrap=True)
+
+
+def print_sections(console: Console, sections: Sequence[Section]) -> None:
+    """Print lists: each heading, and below it each entry with its text and its address."""
+    for section in sections:
+        console.print(Text(f"\n{_plain(section.heading)}", style="bold"))
+        for entry in section.entries:
+            line = Text(f"- {_plain(entry.title)}", style=Style(link=_plain(entry.url)))
+            console.print(line, soft_wrap=True)
+            if entry.text:
+                console.print(Text(f"  {_plain(entry.text)}"), soft_wrap=True)
+            console.print(Text(f"  {_plain(entry.url)}", style="dim"), soft_wrap=True)
 
 
 def print_files(console: Console, attachments: Sequence[Attachment], paths: Sequence[Path]) -> None:

@@ -18,6 +18,7 @@ from bot.errors import InvalidRequestError
 from bot.evidence import Answer, Citation, Passage
 from bot.picture_files import inline_picture, told
 from bot.plain_text import without_controls
+from bot.texts import run_again
 
 
 def dump_json(value: object) -> str:
@@ -40,6 +41,7 @@ def answer_json(answer: Answer, files: Sequence[Path] = ()) -> dict[str, object]
         "timings_ms": dict(answer.timings_ms),
         "id": answer.answer_id,
         "note": answer.note,
+        "requests": list(answer.requests),
         "files": [
             {"path": str(path), "media_type": one.media_type, "alt": one.alt, "caption": one.caption}
             for one, path in zip(answer.attachments, files, strict=True)
@@ -84,6 +86,14 @@ def print_sources(console: Console, answer: Answer) -> None:
         console.print(Text(f"    {citation.url or citation.source}", style="dim"), soft_wrap=True)
 
 
+def print_requests(console: Console, answer: Answer) -> None:
+    """Print what a live answer was made from, each address on a line of its own so that it can be copied."""
+    if answer.requests:
+        console.print(f"\n[bold]{run_again()}[/bold]")
+    for address in answer.requests:
+        console.print(Text(without_controls(address), style="dim"), soft_wrap=True)
+
+
 def print_line(console: Console, name: str, value: str) -> None:
     """Print a name and its value; a long value is not cut, so that it can be copied."""
     line = Text(f"{name:10}", style="bold")
@@ -101,6 +111,7 @@ def print_answer(console: Console, answer: Answer, files: Sequence[Path] = ()) -
     console.print(Text(answer.text))
     print_files(console, answer.attachments, files)
     print_sources(console, answer)
+    print_requests(console, answer)
     if answer.note:
         console.print(Text(f"\n{answer.note}", style="dim"))
     if answer.answer_id:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 CELL_CHARS = 120
-QUERIES = 3  # that are written out; the citations hold them all
+QUERIES = 5  # that are written out; the citations hold them all
 _NUMBERED = re.compile(r"\[(\d+)\]")
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 
@@ -110,11 +110,8 @@ class Writing:
         """
         if query:
             self._blocks.append(f"Query, to be run again:\n\n```sparql\n{query.replace('```', '')}\n```")
-        elif self._queries:
-            shown = [f"`{shortened(one_line(url).replace('`', '%60'), 500)}`" for url in self._queries[:QUERIES]]
-            more = len(self._queries) - len(shown)
-            ending = f" and {more} more, named with the sources" if more else ""
-            self._blocks.append(f"To run this again: {', '.join(shown)}{ending}.")
+            # A chat breaks up the addresses in a text, so that it can only be copied from a file.
+            self._attachments.append(Attachment("query.rq", "application/sparql-query", query.encode()))
         note = live_note(shown_time(self._oldest)) if self._oldest is not None else ""
         return Answer(
             self._question,
@@ -125,6 +122,7 @@ class Writing:
             1.0 if answered else 0.0,
             note=note,
             attachments=tuple(self._attachments),
+            requests=() if query else tuple(self._queries[:QUERIES]),
         )
 
 

@@ -62,7 +62,7 @@ def test_ask_json_has_the_promised_fields(folder: Path) -> None:
     )
     answer = json.loads(done.stdout)
 
-    fields = "question answer mode answered citations confidence timings_ms id note files".split()
+    fields = "question answer mode answered citations confidence timings_ms id note requests files".split()
     assert fields == list(answer)
     assert ("quotes", True) == (answer["mode"], answer["answered"])
     assert ["n", "title", "source", "url", "quote"] == list(answer["citations"][0])

@@ -125,6 +125,7 @@ async def test_a_mapping_says_how_long_it_takes_and_brings_its_picture(
         assert slack.calls("chat.startStream")
         assert "BXD_10001" in answer.text
         assert ["BXD_10001_map.png"] == names
+        assert any("/api/v_pre1/mapping?" in link.url for link in answer.links)
         assert "BXD_10001" in picture.alt
         assert {} == slack.agent.status
         assert [] == [line.text for line in slack.transcript(C1, asked.ts) if "so far" in line.text]
