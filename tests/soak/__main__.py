@@ -84,11 +84,13 @@ def promise_rows(outcome: Outcome) -> Iterable[Target]:
     """Yield what a soak promises, as rows of the table of targets."""
     faults = Counter(violation.fault for violation in outcome.violations)
     lost = faults[Fault.MISSING] + faults[Fault.UNFINISHED] + faults[Fault.UNACCEPTED]
-    doubled = faults[Fault.DOUBLED] + faults[Fault.CHANGED] + faults[Fault.STRAY]
-    rest = len(outcome.violations) - lost - doubled
+    doubled = faults[Fault.DOUBLED] + faults[Fault.CHANGED]
+    stray = faults[Fault.STRAY]
+    rest = len(outcome.violations) - lost - doubled - stray
     kills = sum(one.killed for one in outcome.exits)
     yield f"questions lost of {len(outcome.questions)}, {kills} kills", f"{lost}", "0", not lost
     yield "answered twice", f"{doubled}", "0", not doubled
+    yield "messages that answer no question", f"{stray}", "0", not stray
     yield "other promises broken", f"{rest}", "0", not rest
     kept = not outcome.texts_in_logs and not outcome.crashes
     yield "texts in logs, crashes", f"{outcome.texts_in_logs}, {len(outcome.crashes)}", "0, 0", kept
