@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from adapters.matrix.fields import record, text
 from adapters.matrix.marks import FIELD, read_mark
-from adapters.matrix.saying import KEY_MISSING
 from bot.replies import Stage
 from bot.texts import nothing_to_stop, stopped
 from tests.chat_records import Body, ChatEvent, EventRecord, Post, Snapshot, Version
@@ -80,18 +79,12 @@ def _posts(room: str, events: Iterable[Json], bot: str, asked: Mapping[str, str]
                 edited.versions.append(Version(at, _body(record(content, "m.new_content"))))
         else:
             mark = read_mark(event)
-            # What is said of a message that cannot be read is no answer; one that stays unread is found missing.
-            if not is_about_a_key(event) and (mark is None or not mark.part_of):
+            if mark is None or not mark.part_of:
                 key = mark.key if mark is not None else ""
                 root = text(relation, "event_id") if text(relation, "rel_type") == "m.thread" else ""
                 first = Version(at, _body(content))
                 posts[event_id] = Post(event_id, room, root, key, asked.get(key, ""), [first])
     return list(posts.values())
-
-
-def is_about_a_key(event: Json) -> bool:
-    """True for the message by which Locus says that it cannot read one."""
-    return text(record(event, "content"), "body") == KEY_MISSING
 
 
 def _body(content: Json) -> Body:
