@@ -21,6 +21,12 @@ from tests.redis_servers import RedisServer
 NOBODY = "http://127.0.0.1:9"
 
 
+def pytest_sessionstart() -> None:
+    """Where all tests have to run, none of Matrix is left out without a word."""
+    if os.environ.get("CI") and not SYNAPSE_PYTHON.exists():
+        raise pytest.UsageError(MISSING)
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every test starts without LOCUS_ variables and with an empty home and working folder."""
