@@ -86,6 +86,10 @@ class Reception(Protocol):
         """
         ...
 
+    async def withdraw(self, place: Place, by: Sender, handle: str, vote: Vote) -> bool:
+        """Delete the person's opinion on an answer if it is this one; False where it is not, and as for `vote`."""
+        ...
+
     async def passages(self, place: Place, by: Sender, handle: str) -> Sequence[CitedPassage]:
         """Return the cited passages of an answer, if its channel is `place` and may still see them; else none."""
         ...

@@ -151,6 +151,11 @@ class InboxReception:
         self._metrics.voted(vote)
         return True
 
+    async def withdraw(self, place: Place, by: Sender, handle: str, vote: Vote) -> bool:
+        """Delete an opinion; see `bot.chat.Reception`."""
+        given = await self.given(place, by, handle)
+        return given is not None and await self._feedback.withdraw(given, by.person_id, vote)
+
     async def passages(self, place: Place, by: Sender, handle: str) -> Sequence[CitedPassage]:
         """Return the cited passages; see `bot.chat.Reception`."""
         given = await self.given(place, by, handle)

@@ -58,6 +58,9 @@ class MadeUpReception(NothingGiven):
     async def vote(self, place: Place, by: Sender, handle: str, vote: Vote, comment: str = "") -> bool:
         return bool(handle)
 
+    async def withdraw(self, place: Place, by: Sender, handle: str, vote: Vote) -> bool:
+        return bool(handle)
+
     async def passages(self, place: Place, by: Sender, handle: str) -> Sequence[CitedPassage]:
         return [CitedPassage(CITATIONS[0], "History", "Made by crossing.")] if handle else []
 

@@ -178,8 +178,9 @@ class Acceptor:
         self._seen.note(now)
 
     async def _accept_deletion(self, redacted: Redacted) -> None:
-        if self._parts.posts.redacted(redacted.event_id):
+        if self._parts.posts.redacted(redacted.event_id) or await self._touched.withdrawn(redacted):
             return
+        self._parts.book.waiting.pop(redacted.event_id, None)
         known = self._seen.get(redacted.event_id)
         if known is not None and await self._meant(known) is None:
             return
@@ -233,9 +234,10 @@ class Acceptor:
             return text[len(_ASK) :].strip()
         return text
 
-    async def _read_at_last(self, written: Written) -> None:
+    async def _read_at_last(self, event: Written | Edited) -> None:
         """A message whose key has come."""
-        await self._accept_event(written, written.event_id, forged=False)
+        event_id = event.event_id if isinstance(event, Written) else event.edit_id
+        await self._accept_event(event, event_id, forged=False)
 
     def _next(self) -> int:
         """Return a position that is larger than all before, those of earlier processes too."""

@@ -6,11 +6,13 @@ import logging
 from typing import Final, Literal
 
 from adapters.matrix import saying
-from adapters.matrix.events_values import Meaning, Reacted, Written
+from adapters.matrix.events_values import Meaning, Reacted, Redacted, Written
 from adapters.matrix.handing_over import HandOver
 from adapters.matrix.parts import Parts
 from adapters.matrix.posts import OwnMessage
 from adapters.matrix.rendering import MatrixMessage, render, render_sentence
+from adapters.matrix.room_book import Voted
+from bot.chat import Vote
 from bot.errors import UnavailableError
 from bot.messages import Place, digest, request_id
 from bot.replies import Reply, Stage
@@ -73,7 +75,30 @@ class AnswersTouched:
                 await parts.reception.stop(place, by, request_id=request_id(place, reacted.target))
             return
         root = own.root or reacted.target
+        if reacted.meaning in ("up", "down") and own.handle:
+            await self._vote(reacted, own, root, reacted.meaning)
+            return
         await self._do(reacted.meaning, own, reacted.room, root, reacted.user, reacted.event_id)
+
+    async def withdrawn(self, redacted: Redacted) -> bool:
+        """Take back what a reaction said, now that its author deleted it; False where it was none that counted.
+
+        Raises as `react`.
+        """
+        parts = self._parts
+        voted = parts.book.votes.get(redacted.event_id)
+        if voted is None:
+            return False
+        place, by = parts.places.place(voted.room, voted.root), parts.places.sender(voted.room, redacted.by)
+        await parts.reception.withdraw(place, by, voted.handle, voted.vote)
+        parts.book.votes.pop(redacted.event_id, None)
+        return True
+
+    async def _vote(self, reacted: Reacted, own: OwnMessage, root: str, vote: Vote) -> None:
+        parts = self._parts
+        place, by = parts.places.place(reacted.room, root), parts.places.sender(reacted.room, reacted.user)
+        if await parts.reception.vote(place, by, own.handle, vote):
+            parts.book.note_vote(reacted.event_id, Voted(reacted.room, own.handle, root, vote))
 
     async def help(self, written: Written, place: Place) -> bool:
         """Say what can be asked and done; False where another process has to answer."""
@@ -126,8 +151,6 @@ class AnswersTouched:
             rendered = render(Reply(Stage.FINAL, text, citations=citations, answered=bool(shown)))
             messages = (rendered.first, *rendered.continuation)
             parts.work.begin("showing passages", self._say_all(room, root, messages, event_id))
-        else:
-            await parts.reception.vote(place, by, own.handle, meaning)
 
     def _tell(self, room: str, root: str, message: MatrixMessage, event_id: str) -> None:
         self._parts.work.begin("saying something", self._say_all(room, root, (message,), event_id))

@@ -111,11 +111,10 @@ def _thread(relation: Fields) -> str:
 def _read_encrypted(event: Fields, delivery: _Delivery) -> Event | None:
     content, user, own_id = record(event, "content"), user_id(event.get("sender")), event_id(event)
     relation = record(content, "m.relates_to")
-    if not own_id or not delivery.bot.hears(user) or text(relation, "rel_type") == "m.replace":
+    if not own_id or not delivery.bot.hears(user) or not has_text(event):
         return None
-    return Undecryptable(
-        delivery.room, own_id, user, text(content, "session_id")[:255], _thread(relation) or own_id, delivery.position
-    )
+    thread = "" if text(relation, "rel_type") == "m.replace" else _thread(relation) or own_id
+    return Undecryptable(delivery.room, own_id, user, text(content, "session_id")[:255], thread, delivery.position)
 
 
 def _read_redaction(event: Fields, delivery: _Delivery) -> Event | None:
@@ -151,6 +150,11 @@ def _read_tombstone(event: Fields, delivery: _Delivery) -> Event | None:
     if event.get("state_key") != "" or not by or not replacement or replacement == delivery.room:
         return None
     return Replaced(delivery.room, replacement, by)
+
+
+def has_text(encrypted: Fields) -> bool:
+    """Tell whether an encrypted event still holds something; one that was deleted does not."""
+    return "ciphertext" in record(encrypted, "content")
 
 
 def meaning_of(key: str) -> Meaning | None:

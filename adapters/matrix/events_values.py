@@ -155,7 +155,8 @@ class Undecryptable:
         event_id: Its own.
         user: Who wrote it.
         session: Id of the key.
-        thread: Root of its thread, which stands in clear; its own id where it is in none.
+        thread: Root of its thread, which stands in clear; its own id where it is in none, "" for an edit, of which
+            that is not known.
         position: As in `Written`.
     """
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from copy import copy
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from adapters.matrix.private_files import read_private, write_private
+from bot.chat import Vote
 from bot.errors import StorageError
 
 MOST_INVITATIONS: Final = 500
 MOST_WAITING: Final = 500
 MOST_TOLD: Final = 5000
+MOST_VOTES: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,23 @@ class Waiting:
     session: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """A reaction that counted as an opinion; when it is withdrawn, nobody says any more what it was.
+
+    Attributes:
+        room: Where.
+        handle: Of the answer.
+        root: Of its thread.
+        vote: What was said.
+    """
+
+    room: str
+    handle: str
+    root: str
+    vote: Vote
+
+
 @dataclass(slots=True)
 class _Content:
     channels: dict[str, str] = field(default_factory=dict)
@@ -55,6 +75,7 @@ class _Content:
     greet: dict[str, str] = field(default_factory=dict)
     waiting: dict[str, Waiting] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
+    votes: dict[str, Voted] = field(default_factory=dict)
 
 
 _CONTENT: Final = TypeAdapter(_Content)
@@ -71,6 +92,7 @@ class RoomBook:
         invitations: By room.
         greet: Rooms that were joined and not greeted yet, with who invited.
         waiting: Messages whose keys are missing, by event.
+        votes: Reactions that counted as opinions, by event.
         told: Who was told, and where, that their messages cannot be read: see `tell_once`.
     """
 
@@ -78,7 +100,7 @@ class RoomBook:
         self._path = path
         self._content = _Content()
         self._rooms: dict[str, str] = {}
-        self._saved: object = asdict(self._content)
+        self._saved = _copied(self._content)
         self._saving = asyncio.Lock()
 
     async def load(self) -> None:
@@ -98,15 +120,18 @@ class RoomBook:
                 "as new ones."
             ) from error
         self._rooms = {channel: room for room, channel in self._content.channels.items()}
-        self._saved = asdict(self._content)
+        self._saved = _copied(self._content)
 
     async def save(self) -> None:
         """Write what has changed."""
         async with self._saving:
-            now = asdict(self._content)
+            now = _copied(self._content)
             if now != self._saved:
-                await asyncio.to_thread(write_private, self._path, now)
+                await asyncio.to_thread(self._write, now)
                 self._saved = now
+
+    def _write(self, content: _Content) -> None:
+        write_private(self._path, asdict(content))
 
     def channel(self, room_id: str) -> str:
         """Return the id by which the core knows a room."""
@@ -166,6 +191,16 @@ class RoomBook:
         while len(self._content.waiting) > MOST_WAITING:
             del self._content.waiting[next(iter(self._content.waiting))]
 
+    @property
+    def votes(self) -> dict[str, Voted]:
+        return self._content.votes
+
+    def note_vote(self, reaction: str, voted: Voted) -> None:
+        """Note what a reaction said; the oldest goes where there are too many."""
+        self._content.votes[reaction] = voted
+        while len(self._content.votes) > MOST_VOTES:
+            del self._content.votes[next(iter(self._content.votes))]
+
     def tell_once(self, *about: str) -> bool:
         """Return True the first time somebody is to be told something."""
         name = " ".join(about)
@@ -173,3 +208,8 @@ class RoomBook:
             return False
         self._content.told = [*self._content.told, name][-MOST_TOLD:]
         return True
+
+
+def _copied(content: _Content) -> _Content:
+    """Return a copy that stays as it is; what the collections hold is frozen."""
+    return _Content(**{one.name: copy(getattr(content, one.name)) for one in fields(content)})

@@ -12,8 +12,8 @@ from nio.responses import ErrorResponse
 
 from adapters.matrix import saying
 from adapters.matrix.errors import error_of, translated
-from adapters.matrix.events import read_event
-from adapters.matrix.events_values import Undecryptable, Written
+from adapters.matrix.events import has_text, read_event
+from adapters.matrix.events_values import Edited, Undecryptable, Written
 from adapters.matrix.parts import Parts
 from adapters.matrix.rendering import render_sentence
 from adapters.matrix.room_book import Waiting
@@ -37,7 +37,7 @@ class Unreadable:
     def __init__(
         self,
         parts: Parts,
-        read: Callable[[Written], Awaitable[None]],
+        read: Callable[[Written | Edited], Awaitable[None]],
         *,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -85,10 +85,10 @@ class Unreadable:
         found = await self._parts.looking.event(message.room, message.event_id)
         if found is not None:
             source, opened = found
-            if source.get("type") == "m.room.encrypted":
+            if source.get("type") == "m.room.encrypted" and has_text(source):
                 return False
             event = read_event(source, message.room, self._parts.bot, position=message.position, encrypted=opened)
-            if isinstance(event, Written) and opened:
+            if isinstance(event, Written | Edited) and opened:
                 await self._read(event)
         self._parts.book.waiting.pop(message.event_id, None)
         await self._parts.book.save()
@@ -106,7 +106,7 @@ class Unreadable:
         except (UnavailableError, BusyError):
             return  # the next key, or the next start, tries it again
         await self._request(message)
-        if parts.book.tell_once("key", message.room, message.user):
+        if message.thread and parts.book.tell_once("key", message.room, message.user):
             await parts.book.save()
             key = digest("key missing", message.room, message.user)
             await parts.showing.say(message.room, message.thread, render_sentence(saying.KEY_MISSING), key=key)

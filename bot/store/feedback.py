@@ -12,7 +12,7 @@ from bot.evidence import Citation
 from bot.given import GivenAnswer
 from bot.messages import Audience, digest
 from bot.plain_text import without_controls
-from bot.store.client import Command, Store, Watch
+from bot.store.client import Command, Store, Watch, text
 from bot.store.given_answers import given_key
 from bot.store.keys import KeyKind
 from bot.store.person_index import PersonIndex
@@ -101,7 +101,7 @@ class Feedback:
         Nothing is kept when the answer has been deleted since it was looked up: its question would come back with it.
         """
         opinion = Opinion(
-            handle=digest("opinion", given.handle, person_id),
+            handle=_handle(given, person_id),
             vote=vote,
             comment=without_controls(comment[:MAX_COMMENT_CHARS]),
             at=self._clock(),
@@ -130,6 +130,22 @@ class Feedback:
                 await watch.commit(*commands)
 
         await self._store.attempt(body, key)
+
+    async def withdraw(self, given: GivenAnswer, person_id: str, vote: Vote) -> bool:
+        """Delete a person's opinion on an answer if it is this one; False where it is not."""
+        handle = _handle(given, person_id)
+
+        async def body(watch: Watch) -> bool:
+            opinion = OPINIONS.find(text((await watch.read(("GET", self._store.key(RECORD, handle))))[0]))
+            if opinion is None or opinion.vote != vote:
+                return False
+            people = {person_id, given.person_id}
+            await watch.commit(
+                *self.forget(handle), *(self._people.gone(person, "feedback", handle) for person in people)
+            )
+            return True
+
+        return await self._store.attempt(body, self._store.key(RECORD, handle))
 
     def forget(self, handle: str) -> list[Command]:
         """Return the commands that delete an opinion."""
@@ -160,3 +176,7 @@ class Feedback:
             async for opinion in opinions:
                 if vote in (None, opinion.vote):
                     yield opinion
+
+
+def _handle(given: GivenAnswer, person_id: str) -> str:
+    return digest("opinion", given.handle, person_id)

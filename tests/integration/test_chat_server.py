@@ -63,6 +63,9 @@ class _Taken(NothingGiven):
     async def vote(self, place: Place, by: Sender, handle: str, vote: Vote, comment: str = "") -> bool:
         raise NotImplementedError
 
+    async def withdraw(self, place: Place, by: Sender, handle: str, vote: Vote) -> bool:
+        raise NotImplementedError
+
     async def passages(self, place: Place, by: Sender, handle: str) -> Sequence[CitedPassage]:
         raise NotImplementedError
 

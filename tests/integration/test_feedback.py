@@ -56,6 +56,22 @@ async def test_a_second_opinion_replaces_the_first(feedback: Feedback) -> None:
     assert {("reader", "up", ""), ("other", "down", "")} == opinions
 
 
+async def test_an_opinion_that_is_withdrawn_is_gone(store: Store, feedback: Feedback) -> None:
+    """With all that was kept of it; another opinion of the same person, or of another, stays."""
+    await feedback.vote(given("h1"), "reader", "down", "Wrong.")
+    await feedback.vote(given("h1"), "other", "down")
+    await feedback.vote(given("h2"), "reader", "up")
+    before = await keys_of(store)
+
+    assert await feedback.withdraw(given("h2"), "reader", "down") is False
+    assert await feedback.withdraw(given("h1"), "nobody", "down") is False
+    assert await feedback.withdraw(given("h1"), "reader", "down") is True
+    assert await feedback.withdraw(given("h1"), "reader", "down") is False
+    left = {(one.person_id, one.vote) for one in await feedback.list(limit=10)}
+    assert {("other", "down"), ("reader", "up")} == left
+    assert len(before) - 1 == len(await keys_of(store))
+
+
 async def test_the_newest_come_first_and_can_be_chosen(feedback: Feedback, clock: FakeClock) -> None:
     """By vote, by time and by number."""
     for number in range(6):

@@ -135,6 +135,37 @@ async def test_a_reaction_is_an_opinion(stage: Stage) -> None:
             assert [("up", "")] == await opinions(second)
 
 
+async def test_a_reaction_that_is_withdrawn_is_no_opinion_any_more(stage: Stage) -> None:
+    """Also after a restart, when the homeserver does not tell any more what it was."""
+    async with stage.asking() as ada:
+        async with stage.serving() as first:
+            asked = await ada.ask("What is BXD?")
+            line = await ada.answered(asked)
+            await first.settled()
+            reaction = await ada.who.react(ada.room, line.event_id, "👍")
+            await ada.answered(await ada.ask("What is a QTL?"))
+            before = await opinions(first)
+        async with stage.serving() as second:
+            await ada.who.redact(ada.room, reaction)
+            await ada.answered(await ada.ask("What is LOD?"))
+
+            assert [("up", "")] == before
+            assert [] == await opinions(second)
+
+
+async def test_who_changes_their_mind_keeps_the_later_opinion(stage: Stage) -> None:
+    """Clients add the new reaction first and take the old one away, or the other way round."""
+    async with stage.asking() as ada, stage.serving() as locus:
+        asked = await ada.ask("What is BXD?")
+        line = await ada.answered(asked)
+        up = await ada.who.react(ada.room, line.event_id, "👍")
+        await ada.who.react(ada.room, line.event_id, "👎")
+        await ada.who.redact(ada.room, up)
+        await ada.answered(await ada.ask("What is a QTL?"))
+
+        assert [("down", "")] == await opinions(locus)
+
+
 async def test_an_answer_is_stopped_by_a_reaction_to_its_question(stage: Stage) -> None:
     """Of whoever asked; other people's reactions change nothing."""
     async with stage.asking() as ada, stage.serving() as locus:

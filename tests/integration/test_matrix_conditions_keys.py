@@ -108,3 +108,54 @@ async def test_m7_the_key_arrives_a_moment_after_its_message(stage: Stage, monke
         await ada.caught_up()
 
         assert 1 == len(ada.lines())
+
+
+async def test_m7_a_question_that_was_deleted_before_locus_saw_it_gets_no_hint(stage: Stage) -> None:
+    """Nothing of it is left to be read: no key is waited for, and nobody is told that one is missing."""
+    async with stage.asking(encrypted=True) as ada:
+        async with stage.serving():
+            await ada.knows_locus()
+        deleted = await ada.ask("What is BXD?")
+        await ada.who.redact(ada.room, deleted)
+        async with stage.serving() as locus:
+            asked = await ada.ask("What is LOD?")
+            await ada.answered(asked)
+            await locus.settled()
+
+            assert [] == list(locus.waiting)
+            assert ["What is LOD?"] == locus.questions
+
+
+async def test_m7_a_question_that_is_deleted_while_its_key_is_missing_gets_no_hint(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sender has taken it back; there is nothing to wait for any more."""
+    async with stage.asking(encrypted=True) as ada, stage.serving() as locus:
+        await ada.knows_locus()
+        with keys_held(ada, monkeypatch):
+            asked = await ada.ask("What is BXD?")
+            await until(lambda: asked in locus.waiting, "it is waited for")
+            await ada.who.redact(ada.room, asked)
+            await until(lambda: asked not in locus.waiting, "it is waited for no more")
+        await ada.caught_up()
+
+        assert [] == ada.lines()
+
+
+async def test_m7_an_edit_counts_when_its_key_comes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client has begun a new key between question and edit; nobody is told anything."""
+    async with stage.asking(encrypted=True) as ada, stage.serving() as locus:
+        await ada.knows_locus()
+        asked = await ada.ask("What is slow?")
+        await locus.begun()
+        ada.who.client.invalidate_outbound_session(ada.room)
+        with keys_held(ada, monkeypatch) as held:
+            await ada.who.edit(ada.room, asked, "What is LOD?", mention=[ada.bot])
+            await until(lambda: locus.waiting, "the edit is waited for")
+        await deliver(ada, held)
+        await ada.answered(asked)
+        await locus.settled()
+
+        assert ["What is slow?", "What is LOD?"] == locus.questions
+        assert "About: What is LOD?" in ada.answers(asked)[0].body
+        assert 1 == len(ada.lines())

@@ -65,7 +65,7 @@ class Onlooker(EncryptingPerson):
         return await self.send(room_id, {**new, "body": f"* {text}", "m.new_content": new, "m.relates_to": relation})
 
     async def react(self, room_id: str, event_id: str, key: str) -> str:
-        """React to a message."""
+        """React to a message and return the reaction's id."""
         relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
         return await self.send(room_id, {"m.relates_to": relation}, "m.reaction")
 

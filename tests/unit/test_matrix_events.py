@@ -228,7 +228,7 @@ def test_invitations_members_and_upgrades_are_read() -> None:
 
 
 def test_messages_whose_key_is_missing_are_told() -> None:
-    """So that they can be answered with a hint, and read when the key comes; edits of them are left alone."""
+    """So that they can be answered with a hint, and read when the key comes; which thread an edit is in is not told."""
     content = {"algorithm": "m.megolm.v1.aes-sha2", "session_id": "s", "ciphertext": "x"}
     thread = {"rel_type": "m.thread", "event_id": "$root"}
 
@@ -237,7 +237,13 @@ def test_messages_whose_key_is_missing_are_told() -> None:
         event("m.room.encrypted", content={**content, "m.relates_to": thread})
     )
     replaced = {**content, "m.relates_to": {"rel_type": "m.replace", "event_id": "$q"}}
-    assert read(event("m.room.encrypted", content=replaced)) is None
+    assert Undecryptable("!r", "$e", ANNA, "s", "", 7) == read(event("m.room.encrypted", content=replaced))
+
+
+@pytest.mark.parametrize("content", [{}, {"m.relates_to": {"rel_type": "m.thread", "event_id": "$root"}}])
+def test_encrypted_messages_that_were_deleted_are_nothing(content: dict[str, object]) -> None:
+    """Their text is gone, and no key brings it back."""
+    assert read(event("m.room.encrypted", content=content)) is None
 
 
 def test_files_are_read_with_what_is_needed_to_fetch_them() -> None:
