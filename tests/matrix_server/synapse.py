@@ -12,12 +12,18 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.redis_servers import free_port
 
@@ -51,11 +57,14 @@ class Synapse:
 
     Args:
         limits: Whether Synapse's own rate limits hold (0.2 messages a second, 10 at once); off by default.
+        federated: Whether it talks to other homeservers on loopback.
         settings: Further lines of homeserver.yaml, such as {"default_room_version": "10"}.
     """
 
-    def __init__(self, *, limits: bool = False, **settings: object) -> None:
+    def __init__(self, *, limits: bool = False, federated: bool = False, **settings: object) -> None:
         self._limits = limits
+        self._federation_port = free_port() if federated else 0
+        self.name = f"localhost:{self._federation_port}" if federated else SERVER_NAME
         self._settings = settings
         self._folder = tempfile.TemporaryDirectory(prefix="synapse-")
         self._process: subprocess.Popen[bytes] | None = None
@@ -169,11 +178,11 @@ class Synapse:
         log = {"version": 1, "handlers": {"file": handler}, "root": {"level": "WARNING", "handlers": ["file"]}}
         (base / "log.yaml").write_text(json.dumps(log), encoding="utf-8")
         resources = [{"names": ["client"], "compress": False}]
-        listener = {"port": self.port, "bind_addresses": ["127.0.0.1"], "type": "http", "tls": False}
+        listener = {"port": self.port, "bind_addresses": ["127.0.0.1"], "type": "http", "x_forwarded": False}
         config: dict[str, object] = {
-            "server_name": SERVER_NAME,
+            "server_name": self.name,
             "public_baseurl": f"{self.url}/",
-            "listeners": [{**listener, "x_forwarded": False, "resources": resources}],
+            "listeners": [{**listener, "resources": resources}],
             "database": {"name": "sqlite3", "args": {"database": str(self.database)}},
             "log_config": str(base / "log.yaml"),
             "media_store_path": str(base / "media"),
@@ -191,6 +200,8 @@ class Synapse:
             # Two initial syncs of one device would else be answered with the same, old, response.
             "caches": {"global_factor": 0.5, "sync_response_cache_duration": "0s"},
         }
+        if self._federation_port:
+            config |= self._federation(listener)
         if not self._limits:
             one = {"address": FAST, "account": FAST, "failed_attempts": FAST}
             two = {"local": FAST, "remote": FAST}
@@ -199,3 +210,40 @@ class Synapse:
             config |= dict.fromkeys(("rc_room_creation", "rc_admin_redaction"), FAST)
             config |= {"rc_login": one, "rc_joins": two, "rc_invites": three}
         (base / "homeserver.yaml").write_text(json.dumps(config | self._settings), encoding="utf-8")
+
+    def _federation(self, listener: Mapping[str, object]) -> dict[str, object]:
+        """Return what differs in the configuration of a server that others reach, under its name and port, by TLS."""
+        certificate, key = self.folder / "tls.crt", self.folder / "tls.key"
+        write_certificate(certificate, key)
+        client = {**listener, "resources": [{"names": ["client"], "compress": False}]}
+        others = {"port": self._federation_port, "tls": True, "resources": [{"names": ["federation"]}]}
+        return {
+            "listeners": [client, {**listener, **others}],
+            "tls_certificate_path": str(certificate),
+            "tls_private_key_path": str(key),
+            "federation_verify_certificates": False,
+            "federation_domain_whitelist": None,
+            "ip_range_blacklist": [],
+        }
+
+
+def write_certificate(certificate: Path, key: Path) -> None:
+    """Write a certificate for localhost that nobody vouches for, and its key."""
+    secret = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(secret.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(secret, hashes.SHA256())
+    )
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    form = serialization.PrivateFormat.PKCS8
+    key.write_bytes(secret.private_bytes(serialization.Encoding.PEM, form, plain))
