@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from adapters.matrix.events import has_text
 from adapters.matrix.places import server_of
 from bot.messages import Audience, Place, request_id
 from tests.chat_records import ChatEvent, EventKind, Snapshot
@@ -200,12 +201,13 @@ class MatrixSoakChat(Chat):
 
     async def particulars(self) -> Sequence[tuple[str, str]]:
         sent, statuses = self._proxy.sent, self._proxy.statuses
-        unreadable = [event for room in self._readers for event in await self._events(room)]
+        events = [event for room in self._readers for event in await self._events(room)]
+        closed = [event for event in events if event.get("type") == "m.room.encrypted" and has_text(event)]
         return (
             ("kills of the homeserver", f"{self._homeserver_kills}"),
             ("requests of Locus", f"{statuses.total()}"),
             ("events sent, encrypted of them", f"{sent.total()}, {sent['m.room.encrypted']}"),
-            ("that nobody could read", f"{sum(event.get('type') == 'm.room.encrypted' for event in unreadable)}"),
+            ("that nobody could read", f"{len(closed)}"),
             ("requests answered with 429", f"{statuses[429]}"),
         )
 
