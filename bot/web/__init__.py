@@ -1,0 +1,1 @@
+"""The web pages: health for machines, the dashboard for the lab."""
