@@ -13,19 +13,23 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from adapters.slack.addressing import Addressee, addressee, mentioned
+from adapters.slack.ascertaining import is_told, learns_from_thread, vouched
 from adapters.slack.events import Deleted, Edited, Revoked, Stopped, Written, read_event
+from adapters.slack.files import ELSEWHERE, references
 from adapters.slack.parts import Parts
 from adapters.slack.places import spot
 from adapters.slack.sending_values import Recipient
 from adapters.slack.text_incoming import read_text
-from adapters.slack.thread_files import ThreadFiles, address
-from bot.commands import find_command
+from adapters.slack.thread_files import address
 from bot.errors import BotError, BusyError, InvalidRequestError, UnavailableError
-from bot.messages import FileReference, IncomingMessage, Place
+from bot.messages import Audience, IncomingMessage, Place
 from bot.texts import reading_documents
 from bot.threads import LoopGuard
 
 logger = logging.getLogger(__name__)
+
+PATIENCE_S: Final = 2.5  # for what an event needs; Slack waits three seconds for the acknowledgement
+AGAIN_S: Final = 0.1
 
 # Of events whose meaning is all in `adapters.slack.events`: they go to no listener.
 OWN_EVENTS: Final = frozenset(("message", "app_mention"))
@@ -60,7 +64,6 @@ class Acceptor:
         self._accepted = accepted
         self._revoked = revoked
         self._documents = documents
-        self._thread_files = ThreadFiles(parts.calls, parts.identity, parts.people, parts.files)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def accept(self, body: Mapping[str, object]) -> None:
@@ -83,8 +86,8 @@ class Acceptor:
             case Deleted():
                 await self._accept_deletion(event.was)
             case Stopped():
-                place = await self._parts.places.place(event.channel, event.thread, shared=event.shared)
-                await self._parts.reception.stop(place, await self._parts.people.sender(event.user))
+                by = self._parts.people.named(event.user)
+                await self._parts.reception.stop(self._parts.places.at(event.channel, event.thread), by)
             case Revoked():
                 self._revoked()
             case None:
@@ -97,82 +100,87 @@ class Acceptor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept_message(self, written: Written) -> None:
-        place = await self._meant(written, written.text)
-        if place is not None:
-            await self._ask(written, place)
+        if await self._meant(written, written.text):
+            await self._ask(written)
 
     async def _accept_edit(self, edited: Edited) -> None:
         now = edited.now
         before = await self._meant(now, edited.before)
-        place = await self._meant(now, now.text)
-        if place is None:
-            if before is not None:  # the mention was taken out: it is for somebody else now
-                await self._parts.reception.delete(before, now.ts)
-        elif before is None:
-            await self._ask(now, place)
+        if not await self._meant(now, now.text):
+            if before:  # the mention was taken out: it is for somebody else now
+                await self._parts.reception.delete(self._place(now), now.ts)
+        elif not before:
+            await self._ask(now)
         else:
-            await self._parts.reception.edit(await self._message(now, place))
+            await self._parts.reception.edit(self._message(now))
 
     async def _accept_deletion(self, was: Written) -> None:
-        place = await self._meant(was, was.text)
-        if place is not None:
-            await self._parts.reception.delete(place, was.ts)
+        if await self._meant(was, was.text):
+            await self._parts.reception.delete(self._place(was), was.ts)
 
-    async def _meant(self, written: Written, text: str) -> Place | None:
-        """Return where to answer if a message with this text is for the bot, else None."""
+    async def _meant(self, written: Written, text: str) -> bool:
+        """Return whether a message with this text is for the bot, as far as is known."""
         channels = self._parts.options.channels
         if not written.direct:
             if channels and written.channel not in channels:
-                return None
+                return False
             whom = addressee(text, self._parts.identity.user_id)
             follow = written.is_reply and self._parts.options.follow_threads
             if whom is Addressee.OTHERS or (whom is Addressee.NOBODY and not follow):
-                return None
-            if whom is Addressee.NOBODY and not await self._parts.threads.joined(self._thread(written)):
-                return None
-        # Of people in other channels nothing is looked up.
-        if (await self._parts.people.person(written.user)).bot:
-            return None
-        return await self._parts.places.place(
-            written.channel, written.thread, channel_type=written.channel_type, shared=written.shared
-        )
+                return False
+            if whom is Addressee.NOBODY and not await self._parts.threads.joined(self._place(written)):
+                return False
+        person = self._parts.people.recent(written.user)
+        return person is None or not person.bot
 
-    def _thread(self, written: Written) -> Place:
-        return Place("slack", self._parts.identity.team_id, written.channel, written.thread)
+    def _place(self, written: Written) -> Place:
+        return self._parts.places.at(written.channel, written.thread)
 
-    async def _ask(self, written: Written, place: Place) -> None:
+    async def _ask(self, written: Written) -> None:
         if written.files and not written.text.strip():
             return  # a file without a word asks nothing
-        if not self._guard.allows(place, written.ts):
+        message = self._message(written)
+        if not self._guard.allows(message.place, written.ts):
             logger.warning("a thread has more questions than people ask, so it gets no more answers for a while")
             return
-        message = await self._message(written, place)
         accepted = await self._parts.reception.message(message)
-        await self._parts.threads.join(place)
-        self._parts.askers.note(written.channel, written.ts, Recipient(message.sender.workspace, written.user))
+        await self._parts.threads.join(message.place)
+        if message.certain:
+            self._parts.askers.note(written.channel, written.ts, Recipient(message.sender.workspace, written.user))
         if accepted.new:
-            self._begin(self._parts.sender.status(spot(place), status_sentence(self._documents())))
-            for also in self._accepted:
-                self._begin(also(self._parts, message))
+            self._begin(self._show_accepted(message))
 
-    async def _message(self, written: Written, place: Place) -> IncomingMessage:
-        people, bot_user = self._parts.people, self._parts.identity.user_id
+    def _message(self, written: Written) -> IncomingMessage:
+        """Return what an event says, and what was said lately; Slack is not asked, as it may be away."""
+        parts = self._parts
+        people, person = parts.people, parts.people.recent(written.user)
+        audience = parts.places.told(written.channel, channel_type=written.channel_type, shared=written.shared)
         names = {user: name for user in mentioned(written.text) if (name := people.name(user))}
-        sender = await people.sender(written.user, written.team)
-        text = read_text(written.text, bot_user=bot_user, names=names)
-        # What strangers share is not looked at, whatever they ask.
-        files = () if sender.external else await self._files(written, text)
-        message = IncomingMessage(place, sender, written.ts, text, float(written.ts), files=files)
-        return dataclasses.replace(message, version=written.version) if written.version else message
+        files = references(written.hosted, address(parts.identity, written))
+        message = IncomingMessage(
+            parts.places.at(written.channel, written.thread, audience or Audience.SHARED),
+            people.described(written.user, person, written.team),
+            written.ts,
+            read_text(written.text, bot_user=parts.identity.user_id, names=names),
+            float(written.ts),
+            version=written.version,
+            # What strangers share is not looked at, whatever they ask.
+            files=() if person is not None and person.external else files,
+        )
+        if written.files and learns_from_thread(message):
+            message = dataclasses.replace(message, files=(ELSEWHERE,))
+        certain = audience is not None and is_told(message, person)
+        return dataclasses.replace(message, certain=certain)
 
-    async def _files(self, written: Written, text: str) -> tuple[FileReference, ...]:
-        """Return what came with a message; for "learn this" without a file, what its thread has seen last."""
-        if written.files or written.hosted or not written.is_reply:
-            return await self._parts.files.references(written.hosted, address(self._parts.identity, written))
-        command = find_command(text)
-        if command is None or command.name != "learn":
-            return ()
-        return await self._thread_files.before(written)
+    async def _show_accepted(self, message: IncomingMessage) -> None:
+        """Show that a question was accepted, once it is known whose it is."""
+        known = await vouched(self._parts, message)
+        if known is None:
+            return
+        await asyncio.gather(
+            _finished(self._parts.sender.status(spot(known.place), status_sentence(self._documents()))),
+            *(_finished(also(self._parts, known)) for also in self._accepted),
+        )
 
     def _begin(self, work: Awaitable[object]) -> None:
         task = asyncio.create_task(_finished(work), name="slack: after accepting")
@@ -213,6 +221,21 @@ class Accepting(AsyncMiddleware):
         """Wait until nothing is being accepted."""
         await self._idle.wait()
 
+    async def _accept(self, body: Mapping[str, object]) -> None:
+        """Accept an event, again for as long as Slack waits: a restart of Redis is shorter than that. Raises as it."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE_S
+        while True:
+            try:
+                await self._acceptor.accept(body)
+            except UnavailableError as error:
+                # Without a time after which it may work this process is stopping: another may take it at once.
+                if error.retry_after_s is None or loop.time() + AGAIN_S > until:
+                    raise
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return
+
     async def async_process(
         self, *, req: AsyncBoltRequest, resp: BoltResponse, next: Callable[[], Awaitable[BoltResponse]]
     ) -> BoltResponse | None:
@@ -229,7 +252,7 @@ class Accepting(AsyncMiddleware):
         self._running += 1
         self._idle.clear()
         try:
-            await self._acceptor.accept(body)
+            await self._accept(body)
         except InvalidRequestError as error:
             logger.warning("an event was not understood: %s", error)
             return BoltResponse(status=200, body="")

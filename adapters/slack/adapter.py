@@ -16,14 +16,17 @@ from slack_bolt.app.async_app import AsyncApp
 
 from adapters.slack.accepting import Accepting, Acceptor, OnAccepted
 from adapters.slack.application import make_app
+from adapters.slack.ascertaining import ascertain
 from adapters.slack.askers import Askers, is_stamp
 from adapters.slack.client import SlackClient
 from adapters.slack.connection import Connections
 from adapters.slack.direct import direct_channel
+from adapters.slack.errors import AWAY
 from adapters.slack.files import Files
 from adapters.slack.groups import Groups
 from adapters.slack.http import HttpServer
 from adapters.slack.limits import TIER_4, Limits
+from adapters.slack.lookups import RETRY_S
 from adapters.slack.members import Members
 from adapters.slack.options import Options
 from adapters.slack.parts import Parts
@@ -36,7 +39,7 @@ from adapters.slack.sending_calls import Calls
 from adapters.slack.sending_values import File, Spot
 from bot.chat import Reception
 from bot.errors import InvalidRequestError, RefusedError, SettingsError, UnavailableError
-from bot.messages import Audience, FileReference, Place
+from bot.messages import Audience, FileReference, IncomingMessage, Place
 from bot.messages import Sender as MessageSender
 from bot.plain_text import one_line
 from bot.replies import Reply, Stage
@@ -99,6 +102,7 @@ class SlackAdapter:
         self._groups = Groups(self._calls)
         self._guard = LoopGuard()
         self._server: HttpServer | None = None
+        self._parts: Parts | None = None  # from the first connection on
         self._trouble: SettingsError | None = None
         self._doubt = asyncio.Event()
 
@@ -127,13 +131,14 @@ class SlackAdapter:
         self._doubt.clear()
         await self._client.call("auth.test")
         identity = await self._client.identity()
-        parts = Parts(
+        parts = self._parts = Parts(
             reception,
             self._sender,
             self._calls,
             identity,
-            Places(self._calls, identity),
-            People(self._calls, identity),
+            # What was said of channels and people is good for as long as it was before the connection was lost.
+            self._parts.places if self._parts is not None else Places(self._calls, identity),
+            self._parts.people if self._parts is not None else People(self._calls, identity),
             self._options,
             self._threads,
             self._askers,
@@ -189,6 +194,12 @@ class SlackAdapter:
                 raise self._trouble
             with contextlib.suppress(UnavailableError):
                 await self._client.call("auth.test")
+
+    async def ascertain(self, message: IncomingMessage) -> IncomingMessage | None:
+        if self._parts is None:
+            raise UnavailableError(AWAY, retry_after_s=RETRY_S)
+        with self._guarded():
+            return await ascertain(self._parts, message)
 
     async def post(self, place: Place, reply: Reply, *, key: str, answers: str) -> str:
         where, rendered = spot(place), render(reply, self._sender.look(self._options.look))

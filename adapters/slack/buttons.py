@@ -16,7 +16,7 @@ from adapters.slack.interactions_payloads import (
     where_of_submission,
     word,
 )
-from adapters.slack.interactions_telling import person_of, place_of, tell
+from adapters.slack.interactions_telling import person_of, place_of, stop, tell
 from adapters.slack.modals import COMMENT_INPUT, MAX_COMMENT, View, comment_view, passages_view
 from adapters.slack.parts import Parts
 from bot.chat import Vote
@@ -104,8 +104,7 @@ class Buttons:
             await tell(parts, where, texts.ASKED_AGAIN_ALREADY)
 
     async def _stop(self, parts: Parts, where: Where, request_id: str) -> None:
-        by = await person_of(parts, where)
-        if not await parts.reception.stop(await place_of(parts, where), by, request_id=request_id):
+        if not await stop(parts, where, request_id):
             await tell(parts, where, nothing_to_stop())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from pydantic import JsonValue
@@ -26,6 +27,8 @@ NO_FILE: Final = "Slack does not keep this file itself, so it cannot be fetched:
 
 Fields = Mapping[str, JsonValue]
 _GONE = SharedFile("")
+# Among the files of a message that was not looked into yet: something that Slack does not keep itself.
+ELSEWHERE: Final = FileReference("", "")
 
 
 class Files:
@@ -50,12 +53,15 @@ class Files:
         Raises:
             UnavailableError: If Slack has to be asked and does not answer.
         """
-        found = [file if file.told else await self._told(file) for file in shared]
-        return tuple(
-            FileReference(file.file_id, file.name, file.size_bytes, file.media_type, url)
-            for file in found
-            if file.file_id
-        )
+        return await self.described(references(shared, url))
+
+    async def described(self, found: Iterable[FileReference]) -> tuple[FileReference, ...]:
+        """Return references with what Slack says of those that have no name yet; what it does not keep is left out.
+
+        Raises as `references`.
+        """
+        asked = [one if one.name else await self._told(one) for one in found if one.file_id]
+        return tuple(one for one in asked if one.file_id)
 
     async def fetch(self, place: Place, file: FileReference, *, max_bytes: int) -> bytes:
         """Return the content of a file, see `bot.chat.ChatAdapter.fetch`.
@@ -87,13 +93,14 @@ class Files:
             max_bytes=max_bytes,
         )
 
-    async def _told(self, file: SharedFile) -> SharedFile:
+    async def _told(self, file: FileReference) -> FileReference:
         try:
-            return await self._known.get(file.file_id)
+            told = await self._known.get(file.file_id)
         except SettingsError as error:
             # The message counts; whoever fetches its file is told what is missing.
             logger.warning("a file cannot be looked at: %s", error)
-            return SharedFile(file.file_id, file.file_id)
+            return replace(file, name=file.file_id)
+        return _reference(told, file.url)
 
     async def _ask(self, file_id: str) -> SharedFile:
         try:
@@ -108,6 +115,16 @@ class Files:
         if not isinstance(found, dict):
             raise NotFoundError(FILE_GONE)
         return found
+
+
+def references(shared: Iterable[SharedFile], url: str = "") -> tuple[FileReference, ...]:
+    """Return the files of a message without asking Slack: one of which it tells only the id has no name."""
+    return tuple(_reference(file, url) for file in shared if file.file_id)
+
+
+def _reference(file: SharedFile, url: str) -> FileReference:
+    name = file.name if file.told else ""
+    return FileReference(file.file_id, name, file.size_bytes, file.media_type, url)
 
 
 def _channels(info: Fields) -> set[str]:

@@ -10,7 +10,7 @@ from adapters.slack.interactions_payloads import Where
 from adapters.slack.parts import Parts
 from adapters.slack.rendering import render_sentence
 from adapters.slack.sending_values import Spot
-from bot.errors import BotError, NotFoundError, RefusedError
+from bot.errors import BotError, NotFoundError, RefusedError, UnavailableError
 from bot.messages import Place, Sender, digest
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,15 @@ async def direct_spot(parts: Parts, user: str) -> Spot:
 async def place_of(parts: Parts, where: Where) -> Place:
     """Return the place in which something was done. Raises as `Places.place`."""
     return await parts.places.place(where.channel, where.thread_ts)
+
+
+async def stop(parts: Parts, where: Where, request_id: str) -> bool:
+    """Stop an answer for who asked for it, also while Slack does not say who that is. Raises as `Reception.stop`."""
+    try:
+        by = await person_of(parts, where)
+    except UnavailableError:
+        by = parts.people.named(where.user)
+    return await parts.reception.stop(parts.places.at(where.channel, where.thread_ts), by, request_id=request_id)
 
 
 async def person_of(parts: Parts, where: Where) -> Sender:

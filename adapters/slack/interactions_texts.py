@@ -16,6 +16,7 @@ HANDED_OVER: Final = "I have passed this question on to a person, who will answe
 HANDED_OVER_ALREADY: Final = "This question was passed on to a person already."
 NOT_HANDED_OVER: Final = "I could not pass this question on; please tell your operator."
 NOT_HERE: Final = "I may not answer in this channel: ask in another one, or in a direct message."
+INVITE_FIRST: Final = "I am not in this channel, so I could not post digests here: /invite me first, then subscribe."
 EMPTY_ASK: Final = "Write your question after it: /locus ask What is the BXD family?"
 UNKNOWN: Final = (
     "I do not know this command. To ask a question write /locus ask QUESTION; /locus help lists the others."

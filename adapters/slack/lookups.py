@@ -11,7 +11,8 @@ from typing import Final, Generic, TypeVar
 from adapters.slack.errors import AWAY
 from bot.errors import UnavailableError
 
-LOOKUP_S: Final = 2.0  # longest wait for an answer: an event has to be acknowledged within three seconds
+LOOKUP_S: Final = 2.0  # longest wait for who is impatient: what a button opens has to come within three seconds
+PATIENT_S: Final = 10.0  # longest wait of a worker, who has others to answer and comes back
 RETRY_S: Final = 5.0
 
 V = TypeVar("V")
@@ -22,7 +23,7 @@ class Lookup(Generic[V]):
 
     Args:
         fetch: Asks Slack; raises as `SlackClient.call`.
-        lifetime_s: Seconds after which an answer is asked for anew. An old one serves while Slack is away.
+        lifetime_s: Seconds after which an answer is asked for anew. An old one serves the impatient if Slack is away.
         most: Answers that are kept.
         clock: Seconds that only grow.
     """
@@ -42,27 +43,31 @@ class Lookup(Generic[V]):
         self._known: OrderedDict[str, tuple[V, float]] = OrderedDict()
         self._asking: dict[str, asyncio.Lock] = {}
 
-    async def get(self, key: str) -> V:
+    async def get(self, key: str, *, patient: bool = False) -> V:
         """Return the answer for a key.
+
+        Args:
+            key: Of what is asked about.
+            patient: True for what can wait: it is given more time, and no old answers.
 
         Raises:
             UnavailableError: If Slack does not answer in time and nothing is known.
             BotError: As `fetch`.
         """
-        value = self._fresh(key)
+        value = self.fresh(key)
         if value is not None:
             return value
         lock = self._asking.setdefault(key, asyncio.Lock())
         try:
-            async with asyncio.timeout(LOOKUP_S), lock:
-                value = self._fresh(key)
+            async with asyncio.timeout(PATIENT_S if patient else LOOKUP_S), lock:
+                value = self.fresh(key)
                 if value is None:
                     value = await self._fetch(key)
                     self.put(key, value)
                 return value
         except (UnavailableError, TimeoutError) as error:
             known = self.known(key)
-            if known is not None:
+            if known is not None and not patient:
                 return known
             raise UnavailableError(AWAY, retry_after_s=RETRY_S) from error
         finally:
@@ -81,7 +86,8 @@ class Lookup(Generic[V]):
         found = self._known.get(key)
         return found[0] if found is not None else None
 
-    def _fresh(self, key: str) -> V | None:
+    def fresh(self, key: str) -> V | None:
+        """Return the answer that is known and not old, or None."""
         found = self._known.get(key)
         if found is None or self._clock() - found[1] > self._lifetime_s:
             return None

@@ -11,9 +11,10 @@ from typing import Final
 from pydantic import JsonValue
 
 from adapters.slack.client import Identity
+from adapters.slack.errors import MissingScopeError
 from adapters.slack.lookups import Lookup
 from adapters.slack.sending_calls import Calls
-from bot.errors import NotFoundError, RefusedError, SettingsError
+from bot.errors import NotFoundError, RefusedError
 from bot.messages import Sender
 
 logger = logging.getLogger(__name__)
@@ -53,15 +54,20 @@ class People:
         self._identity = identity
         self._people = Lookup(self._fetch, lifetime_s=LIFETIME_S, most=MOST_PEOPLE, clock=clock)
 
-    async def person(self, user: str) -> Person:
+    async def person(self, user: str, *, patient: bool = False) -> Person:
         """Return an account.
+
+        Args:
+            user: Its id.
+            patient: As of `Lookup.get`.
 
         Raises:
             UnavailableError: If Slack is away and the account is not known: who may be a guest is not guessed.
+            SettingsError: If Slack does not accept the token.
         """
         try:
-            return await self._people.get(user)
-        except SettingsError as error:
+            return await self._people.get(user, patient=patient)
+        except MissingScopeError as error:
             # Nobody is trusted with a channel's documents whom Slack does not vouch for.
             logger.warning("everybody counts as a guest: %s", error)
             return Person()
@@ -73,8 +79,31 @@ class People:
             user: Its id.
             team: Its workspace as an event says; counts where Slack does not describe the account.
         """
-        person = await self.person(user)
-        return Sender("slack", person.team or team or self._identity.team_id, user, person.name, person.external)
+        return self.described(user, await self.person(user), team)
+
+    def recent(self, user: str) -> Person | None:
+        """Return an account without asking Slack, or None where what is known is not good enough any more."""
+        return self._people.fresh(user)
+
+    def described(self, user: str, person: Person | None, team: str = "") -> Sender:
+        """Return an account as a sender.
+
+        Args:
+            user: Its id.
+            person: What is known of it; None makes an external sender with nothing but the workspace.
+            team: As of `sender`.
+        """
+        known = person or self._people.known(user) or Person()
+        external = person.external if person is not None else True
+        return Sender("slack", known.team or team or self._identity.team_id, user, known.name, external)
+
+    def named(self, user: str, team: str = "") -> Sender:
+        """Return an account by its id, for what asks for no rights: to stop what oneself has asked.
+
+        Its workspace is "" where nothing tells it.
+        """
+        known = self._people.known(user)
+        return Sender("slack", (known.team if known is not None else "") or team, user, external=True)
 
     def name(self, user: str) -> str:
         """Return what an account is called, as far as it is known already, or ""."""

@@ -57,11 +57,21 @@ class Places:
             UnavailableError: If Slack has to be asked and does not answer.
             InvalidRequestError: If the bot cannot see the channel.
         """
-        return Place(
-            "slack", self._identity.team_id, channel, thread, await self._audience(channel, channel_type, shared)
-        )
+        audience = self.told(channel, channel_type=channel_type, shared=shared)
+        return self.at(channel, thread, audience if audience is not None else await self.ask(channel))
 
-    async def _audience(self, channel: str, channel_type: str, shared: bool | None) -> Audience:
+    def at(self, channel: str, thread: str, audience: Audience = Audience.SHARED) -> Place:
+        """Return a place with an audience; as long as nobody has told it, with the one that is shown least."""
+        return Place("slack", self._identity.team_id, channel, thread, audience)
+
+    def told(self, channel: str, *, channel_type: str = "", shared: bool | None = None) -> Audience | None:
+        """Return who reads a channel as an event says, or as was said lately; None where Slack has to be asked.
+
+        Args:
+            channel: As of `place`.
+            channel_type: As of `place`.
+            shared: As of `place`.
+        """
         told = _BY_TYPE.get(channel_type)
         if channel.startswith("D") or told is Audience.DIRECT:
             return Audience.DIRECT
@@ -70,12 +80,21 @@ class Places:
         if told is not None and shared is not None:
             self._audiences.put(channel, told)
             return told
+        return self._audiences.fresh(channel)
+
+    async def ask(self, channel: str, *, patient: bool = False) -> Audience:
+        """Return who reads a channel, as Slack says. Raises as `place`.
+
+        Args:
+            channel: As of `place`.
+            patient: As of `Lookup.get`.
+        """
         try:
-            return await self._audiences.get(channel)
+            return await self._audiences.get(channel, patient=patient)
         except (NotFoundError, RefusedError) as error:
             raise InvalidRequestError(NO_CHANNEL) from error
         except SettingsError as error:
-            # Not acknowledged, so that it comes again once the app has its scope.
+            # What was asked there waits until the app has its scope.
             raise UnavailableError(str(error), retry_after_s=RETRY_S) from error
 
     async def _fetch(self, channel: str) -> Audience:

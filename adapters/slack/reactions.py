@@ -18,7 +18,7 @@ from adapters.slack.interactions_payloads import (
     where_of_event,
     word,
 )
-from adapters.slack.interactions_telling import person_of, place_of
+from adapters.slack.interactions_telling import person_of, place_of, stop
 from adapters.slack.parts import Parts
 from adapters.slack.sending_values import EVENT_TYPE
 from bot.chat import Vote
@@ -90,11 +90,10 @@ async def _messages(parts: Parts, where: Where) -> list[Payload]:
 
 
 async def _stop(parts: Parts, where: Where, message: Payload) -> None:
-    by, place = await person_of(parts, where), await place_of(parts, where)
     request_id = next((handle for action, handle in _handles(message) if action is Action.STOP), "")
     request_id = request_id or word(_metadata(message), "key")
     # A message that is being streamed shows neither: then all that the person waits for in this thread is meant.
-    await parts.reception.stop(place, by, request_id=request_id)
+    await stop(parts, where, request_id)
 
 
 async def _vote(parts: Parts, where: Where, messages: list[Payload], vote: Vote) -> None:

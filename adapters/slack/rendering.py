@@ -14,7 +14,7 @@ from adapters.slack.blocks import MAX_SECTION, Action, Block, button, buttons, n
 from adapters.slack.markup_writing import write_code
 from adapters.slack.rendering_files import safe_attachment, whole_answer
 from adapters.slack.rendering_sections import section_parts
-from adapters.slack.rendering_sources import source_parts
+from adapters.slack.rendering_sources import page_parts, source_parts
 from adapters.slack.splitting import Part, parts_of
 from adapters.slack.text import sentence
 from bot.markup.parsing import MAX_READ, Links, parse
@@ -121,7 +121,7 @@ def render(reply: Reply, look: Look) -> Rendered:
     files = tuple(safe_attachment(attachment) for attachment in reply.attachments)
     body += [_Shown(part) for part in section_parts(reply.sections)]
     sources = [_Shown(part, small=True) for part in source_parts(reply.citations, answered=reply.answered)]
-    below = [_Shown(Part(line, line), small=True) for line in _small_print(reply)]
+    below = [_Shown(part, small=True) for part in (*page_parts(reply.page), *_small_print(reply))]
     pages = _pages([*body, *sources], look)
     most = MAX_LISTS if reply.sections else MAX_MESSAGES
     if len(pages) > most or len(reply.text) > MAX_READ:
@@ -196,11 +196,11 @@ def _pages(shown: Sequence[_Shown], look: Look) -> list[list[_Shown]]:
     return pages
 
 
-def _small_print(reply: Reply) -> list[str]:
+def _small_print(reply: Reply) -> list[Part]:
     lines = [sentence(shortened(one_line(reply.note), _MAX_NOTE))] if reply.note.strip() else []
     if reply.reference:
         lines.append(texts.reference(write_code(shortened(reply.reference, 100), "mrkdwn")))
-    return [line for line in lines if line]
+    return [Part(line, line) for line in lines if line]
 
 
 def _final_buttons(reply: Reply, look: Look) -> list[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapters.slack.markup_writing import Way, write_code, write_link
-from adapters.slack.rendering_texts import CLOSEST, SOURCES, more_sources
+from adapters.slack.rendering_texts import CLOSEST, PAGE, SOURCES, more_sources
 from adapters.slack.splitting import MAX_PART, Part
 from adapters.slack.text import escape, harmless
 from bot.addresses import safe_url
@@ -52,6 +52,12 @@ def source_line(citation: Citation, way: Way, numbers: Sequence[int] = ()) -> st
     place = shortened(one_line(citation.source), _MAX_PLACE)
     shown = f"{marks} {escape(harmless(title))}"
     return f"{shown} {write_code(place, way)}".rstrip() if place != title else shown
+
+
+def page_parts(page: str) -> list[Part]:
+    """Return the link to an answer's page; nothing without one."""
+    url = safe_url(page)
+    return [Part(write_link(PAGE, url, "mrkdwn"), write_link(PAGE, url, "markdown"))] if url else []
 
 
 def _documents(citations: Sequence[Citation]) -> list[tuple[Citation, list[int]]]:

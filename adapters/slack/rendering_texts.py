@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SOURCES = "Sources"
 CLOSEST = "Closest documents"
+PAGE = "Answer with its passages"
 GOOD = "👍"
 BAD = "👎"
 PASSAGES = "Show passages"

@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from adapters.slack import interactions_texts as texts
-from adapters.slack.interactions_payloads import Payload, Where, slack_id, word
+from adapters.slack.interactions_payloads import Payload, Where, part, slack_id, word
 from adapters.slack.interactions_telling import person_of, place_of, tell
 from adapters.slack.parts import Parts
 from adapters.slack.personal import EXPORT, run_privately
@@ -20,10 +20,12 @@ from adapters.slack.questions import ask
 from adapters.slack.rendering import SlackMessage, render, render_sentence
 from adapters.slack.text_incoming import read_text
 from bot.commands import find_command
+from bot.errors import RefusedError
 
 logger = logging.getLogger(__name__)
 
 COMMAND: Final = "/locus"
+POSTING: Final = frozenset(("subscribe", "resume"))  # what is done by a digest that posts in the channel
 MAX_QUESTION: Final = 2000  # characters, of which no more is read
 TIMEOUT_S: Final = 10
 
@@ -63,12 +65,28 @@ async def typed(parts: Parts, where: Where, body: Payload) -> None:
         if not where.channel.startswith("D"):
             await respond(parts, where, address, texts.IN_DIRECT)
     else:
+        if command.name == "digest" and command.text.partition(" ")[0].lower() in POSTING:
+            await _check_member(parts, where.channel)
         by = await person_of(parts, where)
         reply = await parts.reception.command(await place_of(parts, where), by, text or "help")
         if reply is not None:
             if command.name == "help":
                 reply = replace(reply, text=f"{reply.text}\n\n{texts.SLASH_HELP}")
             await _respond(parts, where, address, render(reply, parts.look).first, reply.text)
+
+
+async def _check_member(parts: Parts, channel: str) -> None:
+    """Check that the bot may post in a channel later on; asked each time, as it may be invited at any moment.
+
+    Raises:
+        RefusedError: If it is no member; the sentence is for the person.
+        BotError: As `Calls.make`.
+    """
+    if channel.startswith("D"):
+        return
+    reply = await parts.calls.make("conversations.info", channel=channel)
+    if part(reply.fields, "channel").get("is_member") is False:
+        raise RefusedError(texts.INVITE_FIRST)
 
 
 async def respond(parts: Parts, where: Where, address: str, sentence: str) -> None:

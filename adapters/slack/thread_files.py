@@ -34,26 +34,29 @@ class ThreadFiles:
         self._people = people
         self._files = files
 
-    async def before(self, written: Written) -> tuple[FileReference, ...]:
-        """Return the files of the last message in a thread that has any, up to this one.
+    async def before(self, channel: str, thread: str, ts: str) -> tuple[FileReference, ...]:
+        """Return the files of the last message in a thread that has any, up to a message of it.
+
+        Args:
+            channel: Id of the channel.
+            thread: Time stamp of the thread's root.
+            ts: Of the message.
 
         Raises:
             UnavailableError: If Slack has to be asked and does not answer.
         """
         try:
-            reply = await self._calls.make(
-                "conversations.replies", channel=written.channel, ts=written.thread, limit=MOST_MESSAGES
-            )
+            reply = await self._calls.make("conversations.replies", channel=channel, ts=thread, limit=MOST_MESSAGES)
         except (NotFoundError, RefusedError, SettingsError) as error:
             # The command counts; who gave it is told that there is no file.
             logger.info("the files of a thread are not looked at: %s", error)
             return ()
         for message in reversed(reply.records("messages")):
             try:
-                one = read_message(message, written.channel, self._identity)
+                one = read_message(message, channel, self._identity)
             except InvalidRequestError:
                 continue
-            if one is None or not one.hosted or float(one.ts) > float(written.ts):
+            if one is None or not one.hosted or float(one.ts) > float(ts):
                 continue
             # Only what was shared by a member, and in this very thread.
             if (await self._people.sender(one.user, one.team)).external:

@@ -57,6 +57,7 @@ class Attempt:
         through: Id of the connection that carried it, "" when there was none.
         took_s: Real seconds until it was acknowledged; None if it was not.
         failure: Why it failed, or "".
+        cut: True where the connection that carried it was gone before it was acknowledged.
     """
 
     number: int
@@ -66,6 +67,7 @@ class Attempt:
     through: str = ""
     took_s: float | None = None
     failure: str = ""
+    cut: bool = False
 
 
 @dataclass

@@ -132,11 +132,12 @@ class MessageActs(Bench):
         """Drop one file with a text."""
         return self.say(channel, user, text, thread_ts=thread_ts, files=[(name, data)])
 
-    def share(self, file_id: str, channel: str, user: str, text: str = "") -> Message:
-        """Show a file from elsewhere in a channel as well."""
+    def share(self, file_id: str, channel: str, user: str, text: str = "", *, thread_ts: str = "") -> Message:
+        """Show a file from elsewhere in a channel as well, or in a thread of it."""
         self._check_present(channel, user)
         self.world.files[file_id].channels.add(channel)
-        message = Message(channel, self.world.new_ts(), user, text, subtype="file_share", files=[file_id])
+        ts = self.world.new_ts()
+        message = Message(channel, ts, user, text, subtype="file_share", files=[file_id], thread_ts=thread_ts)
         return publish(self, message)
 
     def _tell_reaction(self, event_type: str, message: Message, user: str, name: str) -> None:

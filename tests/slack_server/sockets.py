@@ -139,6 +139,7 @@ class Sockets:
             async with asyncio.timeout(timeout_s):
                 return await waiting
         except TimeoutError:
+            attempt.cut = attempt.through not in self._connections
             return Outcome("timeout")
         finally:
             del self._waiting[attempt.envelope_id]
