@@ -86,7 +86,11 @@ class Announcer:
             UnavailableError: If GeneNetwork, Redis or the chat is away: to be called again for the same date.
             LostLeadershipError: If another process has taken over.
         """
-        async with self._locks.setdefault(handle, asyncio.Lock()):
+        standing = await self._subscriptions.find(handle)
+        if standing is None:
+            return 0
+        # One after another in a channel: what the first one tells, the next one does not.
+        async with self._locks.setdefault(standing.subscription.place.channel_id, asyncio.Lock()):
             standing = await self._subscriptions.find(handle)
             if standing is None or standing.subscription.paused:
                 return 0
@@ -121,7 +125,7 @@ class Announcer:
 
     async def _compose(self, standing: Standing, due: datetime, mandate: Mandate) -> tuple[Outgoing | None, Progress]:
         """Return what is to be posted, or None, and what is told when it is."""
-        told = await self._subscriptions.told(standing.subscription.subscription_id)
+        told = await self._subscriptions.told(standing.subscription)
         upcoming = await find_upcoming(self._looker, standing, told)
         for one in upcoming.hidden:
             await self._looker.hide(one, mandate.attempt)

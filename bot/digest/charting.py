@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Charting(Protocol):
-    """Draws how many datasets are new by group."""
+    """Draws how many datasets are new, by group or by tissue."""
 
     async def draw(self, counts: Sequence[tuple[str, int]]) -> tuple[Attachment, ...]:
         """Return the picture, or nothing where there can be none. Never fails."""

@@ -26,7 +26,8 @@ from bot.texts import not_permitted
 logger = logging.getLogger(__name__)
 
 WORDS = ("help", "subscribe", "list", "preview", "pause", "resume", "unsubscribe")
-LOOK_S = 20.0  # that whoever subscribes first waits for GeneNetwork
+LOOK_S = 20.0  # that whoever subscribes first, or asks for a preview, waits for GeneNetwork
+FRESH_S = 300.0  # a look that is not older is good enough for a preview
 _NUMBER = re.compile(r"#?(\d{1,3})")
 
 
@@ -116,11 +117,15 @@ class DigestCommand:
         if looks is not None and not looks.idle:
             return
         await context.show("Looking at what GeneNetwork has …")
+        await self._look()
+
+    async def _look(self, *, fresh_s: float = 0.0) -> None:
+        """Look at GeneNetwork; where it is slow or away, what is known stays as it is."""
         try:
             async with asyncio.timeout(LOOK_S):
-                await self._looker.look(self._known.store.attempt)
+                await self._looker.look(self._known.store.attempt, fresh_s=fresh_s)
         except (BotError, TimeoutError) as error:
-            logger.info("a first look at GeneNetwork was put off: %s", error)
+            logger.info("a look at GeneNetwork was put off: %s", error)
 
     async def _list(self, context: CommandContext) -> str:
         standings = await self._roster.subscriptions.of_channel(context.place)
@@ -137,19 +142,24 @@ class DigestCommand:
 
     async def _preview(self, context: CommandContext, rest: str) -> Reply:
         standing = await self._standing(context, rest)
-        if await self._known.looks() is None:
-            return say(saying.not_looked_yet())
         await context.show("Checking what is new in GeneNetwork …")
+        await self._look(fresh_s=FRESH_S)
+        looks = await self._known.looks()
+        if looks is None:
+            return say(saying.not_looked_yet())
         one = standing.subscription
-        told = await self._roster.subscriptions.told(one.subscription_id)
+        looked = saying.looked(looks.at, one.zone, stale=self._clock() - looks.at > FRESH_S)
+        told = await self._roster.subscriptions.told(one)
         upcoming = await find_upcoming(self._looker, standing, told)
         due = saying.shown_date(await self._roster.next_date(one), one.zone)
         if not upcoming.news:
             silent = " The next digest would be silent." if one.quiet else ""
-            return say(f"{nothing_new(one.interest)}{silent} It comes {due}, if something is added until then.")
+            return say(
+                f"{nothing_new(one.interest)}{silent} It comes {due}, if something is added until then. {looked}"
+            )
         written = await self._announcer.write([each.dataset for each in upcoming.news], one)
         first = written.parts[0]
-        text = f"Preview of the digest of {due}, if nothing is added until then:\n\n{first.text}"
+        text = f"Preview of the digest of {due}, if nothing is added until then. {looked}\n\n{first.text}"
         sections = tuple(section for part in written.parts for section in part.sections)
         shown = sections if len(written.parts) <= 2 else first.sections
         return Reply(Stage.FINAL, text, answered=False, sections=shown)
@@ -165,7 +175,7 @@ class DigestCommand:
             await self._roster.end(one)
             return f"Ended: {name}."
         if what == "pause":
-            await self._roster.pause(one, "paused in this channel")
+            await self._roster.pause(one, "by a command in this channel")
             return f"Paused: {name}. `digest resume` goes on, with everything that is new until then."
         await self._roster.resume(one)
         due = saying.shown_date(await self._roster.next_date(one), one.zone)

@@ -35,7 +35,7 @@ def load_declared(path: Path, zone: str, *, clock: Callable[[], float] = time.ti
         content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"LOCUS_DIGEST_FILE names {path}, which cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
         raise SettingsError(f"{path} is no TOML file: {error}.") from error
     unknown = sorted(set(content) - {"digest"})
     entries = content.get("digest", [])

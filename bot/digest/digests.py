@@ -40,6 +40,12 @@ HOUR_S = 3600
 _EPOCH = 1.0  # so that a first look is due at once, and the others at the same times in every process
 
 
+def leave_digests(scheduler: Scheduler) -> None:
+    """Let what is stored of digests rest in a process that does without GeneNetwork."""
+    for kind in (JOB, LOOK, RUN):
+        scheduler.leave(kind)
+
+
 class Digests:
     """The digests of all channels.
 

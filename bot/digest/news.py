@@ -113,7 +113,7 @@ class Outgoing:
         owed: What `Progress.owed` will be.
         parts: Its messages.
         memory: What a question in its thread is understood by.
-        chart: Groups and their numbers of datasets, for the picture; empty for none.
+        chart: Names and their numbers of datasets, for the picture; empty for none.
         composed_at: Seconds since 1970.
         post_id: Of the first message, once it is known.
         done: Messages that are known to be posted.

@@ -59,7 +59,8 @@ def listed_line(number: int, standing: Standing, due: datetime | None) -> str:
         parts.append(f"next {shown_date(due, one.zone)}")
     if progress.posted_at:
         posted = datetime.fromtimestamp(progress.posted_at, UTC)
-        parts.append(f"last {shown_date(posted, one.zone)}, {progress.told:,} datasets so far")
+        noun = "dataset" if progress.told == 1 else "datasets"
+        parts.append(f"last {shown_date(posted, one.zone)}, {progress.told:,} {noun} so far")
     if progress.skipped:
         parts.append(progress.skipped)
     return "; ".join(parts)
@@ -94,6 +95,13 @@ def declared_elsewhere(name: str) -> str:
     return (
         f"This digest is declared as {name!r} in the operator's file of digests (LOCUS_DIGEST_FILE): change it there."
     )
+
+
+def looked(at: float, zone: str, *, stale: bool) -> str:
+    """Return when GeneNetwork was last looked at, and that it does not answer where that is long ago."""
+    date = shown_date(datetime.fromtimestamp(at, UTC), zone)
+    why = ", as it did not answer in time now" if stale else ""
+    return f"As of the last look at GeneNetwork, {date}{why}."
 
 
 def not_looked_yet() -> str:

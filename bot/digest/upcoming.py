@@ -48,8 +48,8 @@ async def find_upcoming(looker: Looker, standing: Standing, told: Collection[str
     Args:
         looker: Knows GeneNetwork.
         standing: Whose digest.
-        told: What stands for the datasets that it has told already: one that was hidden and is public again is no news
-            there.
+        told: What stands for the datasets that its channel has been told of already, by whichever digest; one that was
+            hidden and is public again is no news there.
 
     Raises:
         UnavailableError: If nothing can be learnt about any of them.

@@ -13,7 +13,7 @@ from bot.errors import InvalidRequestError
 
 MAX_NAMES = 20  # of one kind
 MAX_NAME_CHARS = 60
-_OPTION = re.compile(r"""([A-Za-z]+):((?:"[^"]*"|“[^”]*”|[^\s"“”])+)?""")
+_OPTION = re.compile(r"""(?<![A-Za-z])([A-Za-z]+):((?:"[^"]*"|“[^”]*”|[^\s"“”])+)?""")
 _NO_QUOTES = str.maketrans("", "", '"“”')
 _OPTIONS = {
     "group": "group",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -18,6 +18,7 @@ MAX_TOLD = 200  # datasets of one digest that are named; of the others the numbe
 MAX_MEMORY = 7500  # characters; a turn of a conversation holds 8,000
 MANY_GROUPS = 6  # groups that a headline names
 CHART_FROM = 11  # datasets
+KIND_ADJECTIVES = {"mrna": "mRNA"}  # of a dataset; the other kinds as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Written:
     Attributes:
         parts: The first stands in the channel, the others in its thread.
         memory: The same as plain text, for questions in the thread.
-        chart: Groups and their numbers of datasets, the largest first; empty for few datasets.
+        chart: What the chart counts, the largest first; empty for few datasets.
     """
 
     parts: tuple[Part, ...]
@@ -57,8 +58,8 @@ def write_digest(datasets: Sequence[Dataset], interest: Interest, sentences: Map
         more = untold > 0 and begin + IN_A_PART >= len(folded)
         ending = f"\n\n{untold} more are not named here; GeneNetwork's menus list them." if more else ""
         parts.append(Part(heading + ending, _sections(piece, ordered, sentences)))
-    counts = group_counts(ordered)
-    return Written(tuple(parts), _memory(told, interest, sentences), counts if len(ordered) >= CHART_FROM else ())
+    chart = chart_counts(ordered) if len(ordered) >= CHART_FROM else ()
+    return Written(tuple(parts), _memory(told, interest, sentences), chart)
 
 
 def headline(datasets: Sequence[Dataset]) -> str:
@@ -70,7 +71,7 @@ def headline(datasets: Sequence[Dataset]) -> str:
     kinds: dict[str, int] = {}
     for dataset in datasets:
         kinds[dataset.kind] = kinds.get(dataset.kind, 0) + 1
-    in_kinds = ", ".join(f"{count} {KIND_NAMES.get(kind, kind)}" for kind, count in kinds.items())
+    in_kinds = ", ".join(f"{count} {KIND_ADJECTIVES.get(kind, kind)}" for kind, count in kinds.items())
     total = len(datasets)
     noun = "new dataset" if total == 1 else "new datasets"
     if len(counts) == 1:
@@ -85,9 +86,21 @@ def nothing_new(interest: Interest) -> str:
 
 def group_counts(datasets: Sequence[Dataset]) -> tuple[tuple[str, int], ...]:
     """Return groups with their numbers of datasets, the largest first."""
+    return _counts(dataset.group for dataset in datasets)
+
+
+def chart_counts(datasets: Sequence[Dataset]) -> tuple[tuple[str, int], ...]:
+    """Return what the chart shows: datasets by group, or by tissue or kind of data where all are of one group."""
+    groups = group_counts(datasets)
+    if len(groups) > 1:
+        return groups
+    return _counts(one.tissue or one.type_name or KIND_NAMES.get(one.kind, one.kind) for one in datasets)
+
+
+def _counts(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
     counts: dict[str, int] = {}
-    for dataset in datasets:
-        counts[dataset.group] = counts.get(dataset.group, 0) + 1
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
     return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0].casefold())))
 
 

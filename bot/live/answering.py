@@ -93,13 +93,13 @@ class LiveAnswers:
         """Return the answer; raises as `stream`."""
         writing = Writing(question)
         try:
-            answered, query = await self._write(lookup, writing)
+            query = await self._write(lookup, writing)
         except (NotFoundError, InvalidRequestError) as error:
             return Answer(question, str(error), "live", False, (), 0.0)
-        return writing.answer(answered=answered, query=query)
+        return writing.answer(query=query)
 
-    async def _write(self, lookup: Lookup, writing: Writing) -> tuple[bool, str]:
-        """Write the answer; returns whether something was found, and the SPARQL query if there was one."""
+    async def _write(self, lookup: Lookup, writing: Writing) -> str:
+        """Write the answer; returns the SPARQL query if there was one."""
         data, drawing = self.data, self._drawing
         match lookup:
             case SpeciesLookup():
@@ -109,7 +109,7 @@ class LiveAnswers:
             case DatasetsLookup():
                 await listings.datasets(data, lookup, writing)
             case FactsLookup():
-                return True, await listings.facts(data, lookup, writing)
+                return await listings.facts(data, lookup, writing)
             case DatasetLookup():
                 await datasets.dataset(data, lookup.name, writing)
             case TraitLookup():
@@ -123,12 +123,12 @@ class LiveAnswers:
             case MappingLookup():
                 await mapping.mapping(data, drawing, lookup, writing)
             case SearchLookup():
-                return await searching.search(data, lookup, writing), ""
+                await searching.search(data, lookup, writing)
             case GeneLookup():
                 await searching.gene(data, lookup, writing)
             case ExplainLookup():
-                await explaining.explain(data, lookup.identifier, writing)
-        return True, ""
+                await explaining.explain(data, lookup, writing)
+        return ""
 
     def close(self) -> None:
         """End the thread for pictures, if nobody else draws there."""

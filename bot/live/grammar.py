@@ -29,6 +29,10 @@ from bot.live.values import Fact, MappingMethod
 MAX_TOP = 50
 MAX_FAMILY = 120  # characters
 METHOD = re.compile(r"\s+(?:with|by|using|in)\s+(gemma|r/?qtl)(?:\s+(?:and|with)\s+loco)?$", re.IGNORECASE)
+# What GeneNetwork's API does not do, and the answer says so: "with 1000 permutations".
+_PERMUTATIONS = re.compile(
+    r"[,;]?\s+(?:(?:with|and|using)\s+)?(?:\d[\d,.]{0,8}\s+)?permutations?(?:\s+and\s+thresholds?)?$", re.IGNORECASE
+)
 _TOP = re.compile(r"[,;]?\s+top[ :]?(\d{1,3})$", re.IGNORECASE)
 _FILTER = re.compile(r"\b(tissue|type|text):(?:\"([^\"]*)\"|(\S+))", re.IGNORECASE)
 
@@ -77,19 +81,31 @@ def trait_name(text: str) -> TraitName | None:
     return None
 
 
-def _on_trait(make: Callable[[TraitName], Lookup]) -> Callable[[re.Match[str]], Lookup | None]:
+def _on_trait(make: Callable[[TraitName], Lookup], wish: str) -> Callable[[re.Match[str]], Lookup | None]:
     def found(match: re.Match[str]) -> Lookup | None:
         trait = trait_name(match.group("trait"))
-        return make(trait) if trait is not None else None
+        return make(trait) if trait is not None else _without_dataset(match.group("trait"), wish)
 
     return found
 
 
+def _without_dataset(text: str, wish: str) -> Lookup | None:
+    """Return where a probe set is found, for somebody who wants something of it and does not say in which dataset."""
+    token = text.strip().strip("`'\"")
+    return ExplainLookup(token, wish) if kind_of(token) == "probeset" else None
+
+
 def _map(match: re.Match[str]) -> Lookup | None:
-    text = match.group("trait")
+    text = without_permutations(match.group("trait"))
     method = METHOD.search(text)
-    trait = trait_name(text[: method.start()] if method else text)
-    return mapped(MappingLookup(trait), method) if trait is not None else None
+    name = text[: method.start()] if method else text
+    trait = trait_name(name)
+    return mapped(MappingLookup(trait), method) if trait is not None else _without_dataset(name, "map")
+
+
+def without_permutations(text: str) -> str:
+    """Return the words of a genome scan without those that ask for permutations."""
+    return _PERMUTATIONS.sub("", text, count=1)
 
 
 def _compare(match: re.Match[str]) -> Lookup | None:
@@ -104,7 +120,7 @@ def _correlate(match: re.Match[str]) -> Lookup | None:
         other, top = other[: limited.start()], min(MAX_TOP, max(1, int(limited.group(1))))
     trait = trait_name(match.group("trait"))
     if trait is None:
-        return None
+        return _without_dataset(match.group("trait"), "correlations of")
     second = trait_name(other)
     if second is not None:
         return CompareLookup(trait, second)
@@ -116,7 +132,8 @@ def _datasets(match: re.Match[str]) -> Lookup | None:
     text = match.group("group")
     filters = {name.lower(): quoted or plain for name, quoted, plain in _FILTER.findall(text)}
     group = " ".join(_FILTER.sub(" ", text).split())
-    if not is_group(group) or is_dataset(group):
+    # Filters are no words of a question: a group may be written in any case beside them.
+    if not (is_group(group) or (filters and is_group(group.upper()))) or is_dataset(group):
         return None
     return DatasetsLookup(group, filters.get("tissue", ""), filters.get("type", ""), filters.get("text", ""))
 
@@ -144,9 +161,15 @@ def _facts(match: re.Match[str]) -> Lookup | None:
         "populations": "populations",
         "publications": "publications",
         "papers": "publications",
+        "metadata": "metadata",
     }
     fact, about = names[match.group("fact").lower()], match.group("about")
-    fits = {"tissues": is_group(about), "populations": about.isalpha(), "publications": trait_name(about) is not None}
+    fits = {
+        "tissues": is_group(about),
+        "populations": about.isalpha(),
+        "publications": trait_name(about) is not None,
+        "metadata": is_dataset(about),
+    }
     return FactsLookup(fact, about) if fits[fact] else None
 
 
@@ -166,11 +189,32 @@ def _explain(match: re.Match[str]) -> Lookup | None:
     return ExplainLookup(token) if kind is not None else None
 
 
+def _on_card(match: re.Match[str]) -> Lookup | None:
+    """Return what a trait is for a question about one of its figures: the card has them all."""
+    trait = trait_name(match.group("trait"))
+    return TraitLookup(trait) if trait is not None else _without_dataset(match.group("trait"), "")
+
+
 def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE)
 
 
 _TRAIT = "(?P<trait>.+)"
+_FIGURES = (
+    "mean(?: value)?",
+    "average",
+    "range",
+    "(?:standard error|se)",
+    "units?",
+    "(?:highest |best |peak )?(?:lrs|lod)(?: score)?",
+    "(?:qtl )?peaks?",
+    "(?:additive )?effect",
+    "positions?",
+    "location",
+    "description",
+    "publication",
+    "paper",
+)
 _GRAMMAR: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Lookup | None]], ...] = (
     (
         _pattern(
@@ -193,14 +237,21 @@ _GRAMMAR: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Lookup | None]]
         ),
         _correlate,
     ),
-    (_pattern(rf"(?:strain )?values? (?:of|for) {_TRAIT}"), _on_trait(ValuesLookup)),
-    (_pattern(rf"(?:bar ?(?:plot|chart) (?:of|for)|plot|draw) {_TRAIT}"), _on_trait(ValuesLookup)),
+    (_pattern(rf"(?:strain )?values? (?:of|for) {_TRAIT}"), _on_trait(ValuesLookup, "values of")),
+    (_pattern(rf"(?:bar ?(?:plot|chart) (?:of|for)|plot|draw) {_TRAIT}"), _on_trait(ValuesLookup, "plot")),
     (
         _pattern(rf"(?:histogram|distribution)(?: of| for)? {_TRAIT}"),
-        _on_trait(lambda trait: ValuesLookup(trait, "histogram")),
+        _on_trait(lambda trait: ValuesLookup(trait, "histogram"), "histogram of"),
     ),
     (_pattern(r"(?P<fact>publications|papers) (?:of|for|on) (?:trait )?(?P<about>\S+)"), _facts),
     (_pattern(r"(?P<fact>tissues|populations) (?:of|for|in) (?P<about>\S+)"), _facts),
+    (_pattern(r"(?P<fact>metadata) (?:of|for|on) (?:the )?(?:dataset )?(?P<about>\S+)"), _facts),
+    (
+        _pattern(rf"(?:what(?:['’]s| is| are) )?(?:the )?(?:{'|'.join(_FIGURES)}) (?:of|for) {_TRAIT}"),
+        _on_card,
+    ),
+    (_pattern(rf"what (?:does|do) {_TRAIT} (?:measure|mean|stand for)"), _on_card),
+    (_pattern(r"where (?:does|is|are) (?P<trait>.+?)(?: map(?: to)?| peak| located)?"), _on_card),
     (_pattern(r"(?:sets|groups|populations) (?:of|in) (?:the )?family (?P<family>.+)"), _sets),
     (_pattern(r"(?:list )?(?:of )?(?:all )?datasets?(?: of| for| in)? (?P<group>.+)"), _datasets),
     (_pattern(r"dataset (?P<name>\S+)"), _dataset),

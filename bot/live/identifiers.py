@@ -22,7 +22,21 @@ _GROUP_DATASET = re.compile(r"[A-Za-z][A-Za-z0-9-]*(?:Publish|Geno)")
 _DATASET = re.compile(r"(?=.*[A-Z])(?=.*\d{4}|.*_\d)[A-Za-z][A-Za-z0-9.]*(?:[_-][A-Za-z0-9.+]+){2,}")
 _FREE_TRAIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:+-]*")
 _GROUP = re.compile(r"[A-Z][A-Za-z0-9]*(?:[-/][A-Za-z0-9]+)*")
-_SYMBOL = re.compile(r"(?=.*[A-Z0-9])[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*")
+_SYMBOL = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*")
+# "gene expression" is a question to the documents, "gene shh" is about a gene.
+_BEHIND_GENE = frozenset(
+    """alias aliases annotation annotations browser card cards catalog conversion correlation correlations data
+    database description descriptions disease drift editing enrichment environment expression families family
+    finder flow frequency function functions id identifier identifiers ids info information interaction
+    interactions knockout length level levels list lists location locations lookup map mapping maps model models
+    name names network networks nomenclature ontology page pages panel pathway pathways pool position positions
+    product products query regulation search searches sequence sequences set sets silencing structure symbol
+    symbols table term terms therapy transcript transcripts transfer variant variants wiki wikis""".split()
+)
+# Of GeneNetwork's groups those that people write in small letters (gn-docs: "bxd" and "BXD").
+KNOWN_GROUPS = frozenset(
+    {"bxd", "hxbbxh", "hxb/bxh", "hxb-bxh", "lxs", "axbxa", "axb/bxa", "akxd", "cxb", "bxh", "hsnih-palmer"}
+)
 
 
 def kind_of(token: str) -> Kind | None:
@@ -57,10 +71,12 @@ def is_trait_key(token: str) -> bool:
 
 
 def is_group(token: str) -> bool:
-    """True for what can be a group's name: it begins with a capital."""
+    """True for what can be a group's name: it begins with a capital, or is well known."""
+    if token.casefold() in KNOWN_GROUPS:
+        return True
     return token.casefold() != "genenetwork" and len(token) <= MAX_CHARS and _GROUP.fullmatch(token) is not None
 
 
 def is_symbol(token: str) -> bool:
-    """True for what can be a gene's symbol: it holds a capital or a digit, as words of a sentence do not."""
-    return 1 < len(token) <= 30 and _SYMBOL.fullmatch(token) is not None
+    """True for what can be a gene's symbol behind the word "gene": in small letters, no word that stands there too."""
+    return 1 < len(token) <= 30 and _SYMBOL.fullmatch(token) is not None and token not in _BEHIND_GENE

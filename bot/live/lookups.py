@@ -114,7 +114,7 @@ class GeneLookup:
 
 @dataclass(frozen=True, slots=True)
 class FactsLookup:
-    """What only the knowledge graph says: `about` is a group, a species or a trait."""
+    """What only the knowledge graph says: `about` is a group, a species, a family, a trait or a dataset."""
 
     fact: Fact
     about: str
@@ -122,9 +122,15 @@ class FactsLookup:
 
 @dataclass(frozen=True, slots=True)
 class ExplainLookup:
-    """Whatever an identifier names: a dataset, a trait, a probe set, a marker."""
+    """Whatever an identifier names: a dataset, a trait, a probe set, a marker.
+
+    Attributes:
+        identifier: As typed.
+        wish: What was asked of it that needs its dataset too, as the words before a trait's name ("map"), or "".
+    """
 
     identifier: str
+    wish: str = ""
 
 
 Lookup = (

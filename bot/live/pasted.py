@@ -74,6 +74,17 @@ def _search(query: Mapping[str, str]) -> Lookup | None:
     return SearchLookup("phenotype" if query.get("type") == "phenotype" else "gene", terms)
 
 
+def _search_within(query: Mapping[str, str]) -> Lookup | None:
+    """Return a search within a dataset: its terms are `search_terms_or` and `search_terms_and`."""
+    dataset = query.get("dataset", "")
+    terms = " ".join(filter(None, (query.get("search_terms_or", ""), query.get("search_terms_and", ""))))
+    if not dataset:
+        return None
+    if not terms:
+        return DatasetLookup(dataset)
+    return SearchLookup("phenotype" if dataset.endswith("Publish") else "gene", f"{terms} dataset:{dataset}")
+
+
 def _info(query: Mapping[str, str]) -> Lookup | None:
     if (group := query.get("inbredsetname", "")) and "gn_accesionid" not in query:
         return DatasetsLookup(group)
@@ -94,6 +105,7 @@ def _probeset(names: list[str]) -> Lookup | None:
 _BY_QUERY: Mapping[str, Callable[[Mapping[str, str]], Lookup | None]] = {
     "show_trait": _trait,
     "gsearch": _search,
+    "search": _search_within,
     "source.php": _info,
 }
 _BY_PATH: Mapping[str, Callable[[list[str]], Lookup | None]] = {

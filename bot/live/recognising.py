@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from bot.live.grammar import METHOD, mapped, typed
+from bot.live.grammar import METHOD, mapped, typed, without_permutations
 from bot.live.lookups import (
     CompareLookup,
     CorrelationLookup,
@@ -88,7 +88,7 @@ def _about_link(url: str, rest: str) -> Lookup | None:
         trait = lookup.trait
         verb = words.casefold()
         csv = _CSV.search(verb)
-        verb = verb[: csv.start()] if csv else verb
+        verb = without_permutations(f" {verb[: csv.start()] if csv else verb}").strip()
         method = METHOD.search(f" {verb}")
         verb = verb[: method.start()].strip() if method and method.start() > 0 else verb
         ordered = _ON_TRAIT.get(verb.strip())

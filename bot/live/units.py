@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from bot.pictures.figures import shown_number
 
 LRS_PER_LOD = 2 * math.log(10)  # 4.605...
-ASSEMBLIES: Mapping[str, str] = {"mouse": "mm10", "human": "hg19", "drosophila": "dm6"}
-"""Assemblies of the positions, by the species' name, as GeneNetwork's menu names them; of others none is claimed."""
 
 
 def lod_from_lrs(lrs: float) -> float:
@@ -33,19 +30,18 @@ def lrs_from_lod(lod: float) -> float:
     return lod * LRS_PER_LOD
 
 
-def position(chromosome: str, position_mb: float | None, species: str = "") -> str:
+def position(chromosome: str, position_mb: float | None, assembly: str = "") -> str:
     """Return a place in a genome, such as "Chr 5: 28.457 Mb (mm10)"; "" where the chromosome is not known.
 
     Args:
         chromosome: Its name.
         position_mb: In megabases, or None.
-        species: GeneNetwork's name of it, for the assembly.
+        assembly: Whose positions these are, as GeneNetwork's menu names it; none is claimed without.
     """
     if not chromosome:
         return ""
     if position_mb is None:
         return f"Chr {chromosome}"
-    assembly = ASSEMBLIES.get(species.casefold(), "")
     return f"Chr {chromosome}: {position_mb:.3f} Mb{f' ({assembly})' if assembly else ''}"
 
 

@@ -7,26 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 MappingMethod = Literal["gemma", "rqtl"]
 SearchKind = Literal["gene", "phenotype"]
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched(Generic[T]):
+class Fetched(Generic[T_co]):
     """A value and where it came from.
 
     Attributes:
         value: What was asked for.
-        url: The request that says so and can be run again.
+        url: The request that says so and can be run again; of several, the one that matters most.
         page: GeneNetwork's page about it, for people.
         fetched_at: When GeneNetwork last vouched for it, UTC.
+        also: Further requests that it was put together from.
     """
 
-    value: T
+    value: T_co
     url: str
     page: str
     fetched_at: datetime
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Trait:
         name: Its key there ("1436869_at", "10001").
         display_name: What people call it ("BXD_10001").
         species: Of its group, or "".
+        assembly: Of the positions, such as "mm10", or "".
         scale: Of the dataset's values, such as "log2", or "".
         chr: Chromosome of the gene.
         mb: Position there, in megabases.
@@ -119,6 +122,7 @@ class Trait:
     display_name: str
     description: str = ""
     species: str = ""
+    assembly: str = ""
     scale: str = ""
     symbol: str = ""
     aliases: str = ""
@@ -148,7 +152,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A trait that a search found; `lrs` is that of its best marker, at `peak_chr`, `peak_mb`."""
+    """A trait that a search found; `lrs` is that of its best marker, at `peak_chr`, `peak_mb` of `assembly`."""
 
     name: str
     dataset: str
@@ -164,6 +168,7 @@ class SearchHit:
     lrs: float | None = None
     peak_chr: str = ""
     peak_mb: float | None = None
+    assembly: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +213,13 @@ class MappingResult:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A marker and its position in megabases."""
+    """A marker and its position in megabases of an assembly."""
 
     name: str
     chr: str
     mb: float | None
     species: str = ""
+    assembly: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,11 +244,13 @@ class GeneCard:
     dataset: str
     trait: str
     rifs: tuple[Rif, ...]
+    assembly: str = ""
 
 
-Fact = Literal["tissues", "populations", "publications", "sets"]
-"""What only the knowledge graph says: tissues of a group, populations of a species, publications of a trait, sets of a
-family of populations, which has a name with blanks such as "Reference Populations (replicate average, SE, N)".
+Fact = Literal["tissues", "populations", "publications", "sets", "metadata"]
+"""What only the knowledge graph says: tissues of a group, populations of a species, publications of a trait, metadata
+of a dataset, sets of a family of populations, which has a name with blanks such as "Reference Populations
+(replicate average, SE, N)".
 """
 
 

@@ -22,7 +22,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 CELL_CHARS = 120
-QUERIES = 5  # that are written out; the citations hold them all
+QUERIES = 6  # that are written out
+NOT_GIVEN = "not given"
 _NUMBERED = re.compile(r"\[(\d+)\]")
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 
@@ -60,8 +61,7 @@ class Writing:
                 return f"[{known.n}]"
         number = len(self._citations) + 1
         self._citations.append(Citation(number, cell(title), "GeneNetwork", fetched.page, quote))
-        if fetched.url not in self._queries:
-            self._queries.append(fetched.url)
+        self._queries = list(dict.fromkeys((*self._queries, fetched.url, *fetched.also)))
         self._oldest = min(self._oldest or fetched.fetched_at, fetched.fetched_at)
         return f"[{number}]"
 
@@ -76,9 +76,13 @@ class Writing:
             self._blocks.append("\n".join(lines))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], mark: str) -> None:
-        """Add a table; each row ends with the mark. Cells went through `cell`."""
-        lines = [_row(columns), _row(["---"] * len(columns))]
-        lines += [_row([*row[:-1], f"{row[-1]} {mark}".strip()]) for row in rows]
+        """Add a table; each row ends with the mark. Cells went through `cell`; a column that is empty is left out."""
+        every = list(rows)
+        kept = [place for place in range(len(columns)) if any(row[place] for row in every)]
+        lines = [_row([columns[place] for place in kept]), _row(["---"] * len(kept))]
+        for row in every:
+            *before, last = [row[place] or NOT_GIVEN for place in kept]
+            lines.append(_row([*before, f"{last} {mark}"]))
         self._blocks.append("\n".join(lines))
 
     async def draw(
@@ -101,11 +105,10 @@ class Writing:
         file = Attachment(f"{safe_name(name)}.csv", "text/csv", buffer.getvalue().encode("utf-8", "replace"))
         self._attachments.append(file)
 
-    def answer(self, *, answered: bool = True, query: str = "") -> Answer:
+    def answer(self, *, query: str = "") -> Answer:
         """Return the answer.
 
         Args:
-            answered: False where nothing was found.
             query: What was asked in another language than URLs: SPARQL.
         """
         if query:
@@ -117,9 +120,9 @@ class Writing:
             self._question,
             "\n\n".join(self._blocks),
             "live",
-            answered,
+            True,
             tuple(self._citations),
-            1.0 if answered else 0.0,
+            1.0,
             note=note,
             attachments=tuple(self._attachments),
             requests=() if query else tuple(self._queries[:QUERIES]),

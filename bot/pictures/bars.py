@@ -59,4 +59,4 @@ def bars(title: str, counts: Sequence[tuple[str, int]], unit: str) -> Picture:
     total = sum(count for _, count in counts)
     listed = ", ".join(f"{label(name, NAME_CHARS)} {count:,}" for name, count in shown)
     alt = f"Bar chart of {total:,} {unit}: {listed}."
-    return finish(figure, title=title, alt=alt, caption=f"{total:,} {unit} by group.")
+    return finish(figure, title=title, alt=alt, caption=f"{total:,} {unit}.")

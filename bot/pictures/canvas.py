@@ -36,6 +36,7 @@ SMALL_PT = 10
 TITLE_CHARS = 140
 TITLE_PX = 1100  # of the width, beside the numbers of the axis and the margins
 LABEL_CHARS = 60
+REMARK_CHARS = 80
 
 
 def new_figure(title: str, *, height_in: float = HEIGHT_IN) -> tuple[Figure, Axes]:
@@ -90,9 +91,12 @@ def _width_px(text: str) -> float:
     return text_to_path.get_text_width_height_descent(text, FontProperties(size=TITLE_PT), ismath=False)[0] * DPI / 72
 
 
-def name_axes(axes: Axes, x: str, y: str) -> None:
-    """Write what the axes stand for; anything."""
-    plain(axes.set_xlabel(drawable(label(x, LABEL_CHARS)), fontsize=TEXT_PT, color=INK))
+def name_axes(axes: Axes, x: str, y: str, remark: str = "") -> None:
+    """Write what the axes stand for, and below that a remark; anything."""
+    lines = "\n".join(
+        drawable(label(line, REMARK_CHARS if place else LABEL_CHARS)) for place, line in enumerate((x, remark)) if line
+    )
+    plain(axes.set_xlabel(lines, fontsize=TEXT_PT, color=INK))
     plain(axes.set_ylabel(drawable(label(y, LABEL_CHARS)), fontsize=TEXT_PT, color=INK))
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec
 
 from bot.errors import SettingsError
+from bot.extras import installing
 from bot.pictures.picture import Picture
 
 P = ParamSpec("P")
@@ -28,7 +29,7 @@ class Drawing:
             ValueError: If there is nothing to draw.
         """
         if not can_draw():
-            raise SettingsError("Pictures need the extra 'charts': install it with `uv sync --extra charts`.")
+            raise SettingsError(f"Pictures need the extra 'charts': install it with `{installing('charts')}`.")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: function(*args, **kwargs))
 

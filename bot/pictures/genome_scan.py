@@ -62,6 +62,7 @@ def genome_scan(
     score: Score = "LOD",
     assembly: str = "",
     thresholds: Sequence[Threshold] = (),
+    remark: str = "",
 ) -> Picture:
     """Draw the scan with its highest peak named.
 
@@ -71,6 +72,7 @@ def genome_scan(
         score: What is drawn upwards.
         assembly: Of the positions, such as "mm10"; may be "".
         thresholds: Lines across; none is made up.
+        remark: A line below the axis, such as why there is no threshold; may be "".
 
     Raises:
         ValueError: If there are no markers or too many, or a number is not finite.
@@ -90,14 +92,15 @@ def genome_scan(
         _draw_threshold(axes, threshold)
     _name_peak(axes, peak, middle, score)
     where = f"position by chromosome (Mb, {assembly})" if assembly else "position by chromosome (Mb)"
-    name_axes(axes, where, score)
+    name_axes(axes, where, score, remark)
     said = (
         f"highest at {label(peak.name, 40)} on chromosome {label(peak.chromosome, 10)} at "
         f"{peak.position_mb:.2f} Mb with {score} {shown_number(peak.score, 3)}"
     )
     lines = "".join(f"; line at {shown_number(one.score, 3)}: {label(one.name, 60)}" for one in thresholds)
     alt = f"Genome scan of {label(title, 200)}: {len(markers):,} markers, {said}{lines}."
-    return finish(figure, title=title, alt=alt, caption=f"{score} along the genome, {said}.")
+    more = f" There is {label(remark, 100)}." if remark else ""
+    return finish(figure, title=title, alt=alt + more, caption=f"{score} along the genome, {said}.{more}")
 
 
 def _draw_chromosomes(

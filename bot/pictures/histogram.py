@@ -47,10 +47,13 @@ def histogram(title: str, values: Sequence[float], unit: str) -> Picture:
     alt = (
         f"Histogram of {label(title, 200)}: {figures.n} values from {shown_number(figures.smallest)} to "
         f"{shown_number(figures.largest)}, mean {shown_number(figures.mean)}, "
-        f"median {shown_number(figures.median)}{spread}. {hint}."
+        f"median {shown_number(figures.median)}{spread}; {hint}."
     )
     return finish(
-        figure, title=title, alt=alt, caption=f"Distribution of {figures.n} values; the line is a normal curve. {hint}."
+        figure,
+        title=title,
+        alt=alt,
+        caption=f"Distribution of {figures.n} values; the line is a normal curve. {hint[:1].upper()}{hint[1:]}.",
     )
 
 
@@ -61,7 +64,7 @@ def normality_hint(values: Sequence[float]) -> str:
     p = normality(values)
     if p is None:
         return "all values are the same"
-    finding = "not normal" if p < SIGNIFICANT else "no sign against normality"
+    finding = "not normal" if p < SIGNIFICANT else "no evidence against a normal distribution"
     return f"{finding}: D'Agostino–Pearson {shown_p(p)}"
 
 

@@ -19,9 +19,13 @@ class Aliases:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    def url(self, symbol: str) -> str:
+        """Return the request for the names of a gene."""
+        return self._service.url("gene", "aliases", symbol)
+
     async def of(self, symbol: str) -> tuple[str, ...]:
         """Return other names of a gene; none where the service does not know it, or is away: they only complete."""
         with contextlib.suppress(BotError):
-            data = await self._service.get(self._service.url("gene", "aliases", symbol))
+            data = await self._service.get(self.url(symbol))
             return as_texts(data.value) if isinstance(data.value, list) else ()
         return ()

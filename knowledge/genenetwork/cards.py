@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from selectolax.lexbor import LexborHTMLParser
 
+from bot.live.units import lod_from_lrs
 from bot.plain_text import one_line
 from knowledge.genenetwork.gate import OpenDataset
 from knowledge.genenetwork.menu import Menu, MenuEntry
@@ -20,7 +21,7 @@ from knowledge.genenetwork.records import (
     Rif,
     SearchHit,
 )
-from knowledge.genenetwork.units import kind_of, lod_from_lrs
+from knowledge.genenetwork.units import kind_of
 from knowledge.genenetwork.values import DatasetCard, DatasetEntry, GeneCard, Trait
 
 MOST_SECTION = 4000  # characters of a section of a dataset's description
@@ -158,7 +159,7 @@ def gene_card(symbol: str, names: Sequence[str], hits: Sequence[SearchHit], rifs
         mb=first.mb if first else None,
         dataset=first.dataset if first else "",
         trait=first.name if first else "",
-        rifs=tuple(rifs),
+        rifs=tuple(rif.model_copy(update={"comment": plain_text(rif.comment)}) for rif in rifs),
     )
 
 

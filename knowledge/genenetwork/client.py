@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from bot.errors import BotError, InvalidRequestError, NotFoundError, UnavailableError
+from bot.errors import InvalidRequestError, NotFoundError, UnavailableError
+from bot.live.values import Fetched, MappingMethod, SearchKind
 from knowledge.genenetwork import cards
 from knowledge.genenetwork.aliases import Aliases
-from knowledge.genenetwork.gate import Gate, OpenDataset, checked_name, no_trait, trait_name
+from knowledge.genenetwork.gate import Gate, OpenDataset, checked_name, no_trait, plain_name, trait_name
 from knowledge.genenetwork.gn2 import Gn2
 from knowledge.genenetwork.gn3 import Gn3
 from knowledge.genenetwork.links import Links
-from knowledge.genenetwork.menu import Menu
 from knowledge.genenetwork.privacy import Rights, has_public_rights, only_open
 from knowledge.genenetwork.questions import Questions
 from knowledge.genenetwork.records import (
     Group,
     MarkerRow,
-    PhenotypeMetadata,
     Publication,
     Sample,
     SearchHit,
@@ -27,17 +26,15 @@ from knowledge.genenetwork.records import (
 )
 from knowledge.genenetwork.service import fetched
 from knowledge.genenetwork.sparql import Sparql
+from knowledge.genenetwork.supplements import Supplements
 from knowledge.genenetwork.values import (
     CorrelationKind,
     Correlations,
     DatasetCard,
     DatasetEntry,
     DatasetList,
-    Fetched,
     GeneCard,
-    MappingMethod,
     MappingResult,
-    SearchKind,
     Trait,
 )
 
@@ -67,6 +64,7 @@ class GeneNetwork:
     def __init__(self, gn2: Gn2, gn3: Gn3 | None, sparql: Sparql | None, aliases: Aliases, links: Links) -> None:
         self._gn2 = gn2
         self._gn3 = gn3
+        self._more = Supplements(gn3)
         self._aliases = aliases
         self.links = links
         self.gate = Gate(gn2, gn3, Rights(gn3, sparql))
@@ -105,15 +103,19 @@ class GeneNetwork:
         """
         asked = checked_name(group)
         known, groups_data = await self._gn2.groups()
-        found = next((one for one in known if one.name.casefold() == asked.casefold()), None)
+        # People write HXB/BXH for HXBBXH.
+        found = next((one for one in known if plain_name(one.name) == plain_name(asked)), None)
         if found is None:
-            raise NotFoundError(f"GeneNetwork has no group {asked[:80]!r}: ask for the groups of a species.")
+            raise NotFoundError(
+                f"GeneNetwork has no group {asked[:80]!r}: those of a species are listed by its name, as in `groups of "
+                "mouse`."
+            )
         data = groups_data
         try:
             rows, data = await self._gn2.datasets(found.name)
         except NotFoundError:
             rows = ()
-        menu = await self._menu()
+        menu = await self._more.menu()
         entries = cards.entries(found.name, only_open(rows), menu)
         wanted = [one for one in entries if matching is None or matching(one)]
         shown, hidden = await self.gate.first_open(wanted, limit)
@@ -127,20 +129,19 @@ class GeneNetwork:
 
     async def card(self, found: OpenDataset, *, fresh_s: float | None = None) -> Fetched[DatasetCard]:
         """Return the card of a dataset that has passed the gate."""
-        menu = await self._menu()
+        menu = await self._more.menu()
         entry = menu.find(found.name) if menu else None
-        metadata, data = None, None
-        if self._gn3 is not None and await self._gn3.is_there():
-            with suppress(NotFoundError):
-                metadata, data = await self._gn3.dataset(found.name, fresh_s=fresh_s)
+        described = None
+        with suppress(NotFoundError):
+            described = await self._more.dataset(found.name, fresh_s=fresh_s)
+        metadata = described[0] if described else None
         if metadata is not None and not has_public_rights(metadata.access_rights):
             raise NotFoundError(f"GeneNetwork has no public dataset {found.name}: list those of its group.")
-        if data is None:
-            if found.kind == "molecular":
-                _, data = await self._gn2.dataset(found.name)
-            else:
-                _, data = await self._gn2.groups()
-        return fetched(cards.dataset_card(found, entry, metadata), data, self.links.dataset(found.name))
+        card, page = cards.dataset_card(found, entry, metadata), self.links.dataset(found.name)
+        if described is not None:
+            return Fetched(card, described[1].url, page, described[1].fetched_at, (found.url,) if found.url else ())
+        _, data = await (self._gn2.dataset(found.name) if found.kind == "molecular" else self._gn2.groups())
+        return fetched(card, data, page)
 
     async def trait(self, dataset: str, name: str) -> Fetched[Trait]:
         """Return a trait; "BXD_10001" and "10001" name the same phenotype.
@@ -150,20 +151,22 @@ class GeneNetwork:
         """
         found = await self.gate.open(dataset)
         key = trait_name(found, name)
-        if found.kind == "genotype":
-            marker, data = await self._need_gn3().marker(key)
-            return fetched(cards.marker_trait(found.name, marker), data, self.links.trait(found.name, key))
+        page = self.links.trait(found.name, key)
         try:
+            if found.kind == "genotype":
+                marker, data = await self._need_gn3().marker(key)
+                return fetched(cards.marker_trait(found.name, marker), data, page)
             peak, data = await self._gn2.trait(found.name, key)
             if found.kind == "molecular":
-                where = await self._marker(peak.locus)
-                value = cards.molecular_trait(found, key, peak, where)
-            else:
-                facts, _ = await self._gn2.phenotype(found.group, key)
-                value = cards.phenotype_trait(found, key, peak, facts, await self._metadata(found.group, key))
+                where = await self._more.marker(peak.locus)
+                molecular = cards.molecular_trait(found, key, peak, where[0] if where else None)
+                return fetched(molecular, data, page, *(where[1:] if where else ()))
+            facts, described = await self._gn2.phenotype(found.group, key)
         except NotFoundError as error:
             raise no_trait(key, found.name) from error
-        return fetched(value, data, self.links.trait(found.name, key))
+        more = await self._more.phenotype(found.group, key)
+        phenotype = cards.phenotype_trait(found, key, peak, facts, more[0] if more else None)
+        return fetched(phenotype, data, page, described, *(more[1:] if more else ()))
 
     async def sample_data(self, dataset: str, name: str) -> Fetched[tuple[Sample, ...]]:
         """Return the values of a trait by strain or individual, in GeneNetwork's order."""
@@ -237,9 +240,10 @@ class GeneNetwork:
         if not names and not hits.value and not rifs:
             raise NotFoundError(f"GeneNetwork knows no gene {asked!r}: check the symbol.")
         card = cards.gene_card(asked, names, hits.value, rifs)
+        page, also = self.links.gene(card.symbol), (hits.url, self._aliases.url(asked))
         if rifs:
-            return fetched(card, data, self.links.gene(asked))
-        return Fetched(card, hits.url, self.links.gene(asked), hits.fetched_at)
+            return Fetched(card, data.url, page, min(data.fetched_at, hits.fetched_at), also)
+        return Fetched(card, hits.url, page, hits.fetched_at, also[1:])
 
     async def publication(self, pubmed_id: str) -> Fetched[Publication]:
         """Return a publication by its PubMed number."""
@@ -251,8 +255,15 @@ class GeneNetwork:
     async def marker(self, name: str) -> Fetched[MarkerRow]:
         """Return a marker's place."""
         asked = checked_name(name)
-        value, data = await self._need_gn3().marker(asked)
+        try:
+            value, data = await self._need_gn3().marker(asked)
+        except NotFoundError as error:
+            raise NotFoundError(f"GeneNetwork has no marker {asked[:80]!r}: check its name.") from error
         return fetched(value, data, self.links.marker(asked))
+
+    async def assemblies(self) -> Mapping[str, str]:
+        """Return the assembly of each species' positions, by the species' name; empty where nothing says so."""
+        return await self._more.assemblies()
 
     async def _existing(self, dataset: str, name: str) -> tuple[OpenDataset, str]:
         """Return dataset and key of a trait that is there: what computes answers an unknown one with a stack trace."""
@@ -263,31 +274,6 @@ class GeneNetwork:
         except NotFoundError as error:
             raise no_trait(key, found.name) from error
         return found, key
-
-    async def _menu(self) -> Menu | None:
-        """Return the menu, None where there is no GN3; its names must not be shown without the gate."""
-        if self._gn3 is None or not await self._gn3.is_there():
-            return None
-        menu, _ = await self._gn3.menu()
-        return menu
-
-    async def _marker(self, name: str) -> MarkerRow | None:
-        """Return a marker's place, which completes other answers and may be missing."""
-        if not name or self._gn3 is None:
-            return None
-        with suppress(BotError):
-            marker, _ = await self._gn3.marker(name)
-            return marker
-        return None
-
-    async def _metadata(self, group: str, number: str) -> PhenotypeMetadata | None:
-        """Return what GN3 adds to a phenotype, which may be missing."""
-        if self._gn3 is None:
-            return None
-        with suppress(BotError):
-            metadata, _ = await self._gn3.phenotype(group, number)
-            return metadata
-        return None
 
     def _need_gn3(self) -> Gn3:
         if self._gn3 is None:

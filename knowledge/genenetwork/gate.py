@@ -29,12 +29,14 @@ class OpenDataset:
         kind: Which calls it takes.
         group: Its group where the name tells it, else "".
         facts: What GN2 says of molecular data.
+        url: The request that says so, or "".
     """
 
     name: str
     kind: Literal["molecular", "phenotype", "genotype"]
     group: str = ""
     facts: DatasetFacts | None = None
+    url: str = ""
 
 
 class Gate:
@@ -77,10 +79,10 @@ class Gate:
             if not await self._gn2.has_traits(name, fresh_s=fresh_s):
                 raise _not_public(asked)
             return OpenDataset(name, kind, group)
-        facts, _ = await self._gn2.dataset(asked, fresh_s=fresh_s)
+        facts, data = await self._gn2.dataset(asked, fresh_s=fresh_s)
         if not is_open(facts):
             raise _not_public(asked)
-        return OpenDataset(facts.name, "molecular", facts=facts)
+        return OpenDataset(facts.name, "molecular", facts=facts, url=data.url)
 
     async def _of_accession(self, accession: str) -> str:
         if self._gn3 is None or not await self._gn3.is_there():
@@ -92,10 +94,10 @@ class Gate:
 
     async def _group_of(self, name: str) -> str | None:
         """Return the group whose phenotypes or genotypes a name means, in GeneNetwork's spelling."""
-        wanted = name.casefold()
+        wanted = plain_name(name)
         groups, _ = await self._gn2.groups()
         for group in groups:
-            base = group.name.casefold()
+            base = plain_name(group.name)
             if wanted in {base, f"{base}publish", f"{base}geno"}:
                 return group.name
         return None
@@ -132,6 +134,11 @@ class Gate:
             hidden += len(batch) - len(kept)
             shown += kept
         return tuple(shown), hidden
+
+
+def plain_name(name: str) -> str:
+    """Return a group's name as it is compared: people write hxb/bxh for HXBBXH."""
+    return re.sub(r"[\W_]", "", name.casefold())
 
 
 def no_trait(key: str, dataset: str) -> NotFoundError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from bot.errors import NotFoundError
+from bot.live.values import MappingMethod
 from knowledge.genenetwork.errors import ServiceFailedError
 from knowledge.genenetwork.fields import read, read_all, read_many
 from knowledge.genenetwork.menu import Menu, read_menu
@@ -20,7 +21,7 @@ from knowledge.genenetwork.records import (
     Species,
 )
 from knowledge.genenetwork.service import Data, Service
-from knowledge.genenetwork.values import CorrelationKind, MappingMethod
+from knowledge.genenetwork.values import CorrelationKind
 
 
 class Gn2:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 
 from bot.errors import BotError, InvalidRequestError, NotFoundError
+from bot.live.values import SearchKind
 from knowledge.genenetwork.errors import ServiceDownError, ServiceFailedError
 from knowledge.genenetwork.fields import as_text, read, read_all
 from knowledge.genenetwork.menu import Menu, read_menu
@@ -21,7 +22,6 @@ from knowledge.genenetwork.records import (
 )
 from knowledge.genenetwork.service import Data, Service
 from knowledge.genenetwork.timing import Timing
-from knowledge.genenetwork.values import SearchKind
 
 PREFIXES = ("", "/api")  # the proxy adds /api itself on some hosts (gn_api section 0)
 PROBE_AGAIN_S = 3600.0
@@ -55,6 +55,11 @@ class Gn3:
                 return self._found
             self._found, self._probed_at = await self._probe(), self._timing.monotonic()
             return self._found
+
+    @property
+    def base(self) -> str:
+        """Its address, with the prefix as far as that was found."""
+        return self._service.base
 
     async def _probe(self) -> bool:
         for prefix in PREFIXES:
@@ -132,7 +137,8 @@ class Gn3:
                 "no NOT at its beginning."
             ) from error
         except NotFoundError:
-            return (), Data([], self._service.url("search"), datetime.fromtimestamp(self._timing.now(), UTC))
+            url = self._service.url("search", query=query, type=kind, page=1, per_page=limit)
+            return (), Data([], url, datetime.fromtimestamp(self._timing.now(), UTC))
         return read_all(SearchHit, self._several(data), self._service.name), data
 
     def _one(self, data: Data) -> dict[str, JsonValue]:

@@ -11,8 +11,8 @@ from typing import TypeVar
 from bot.errors import BotError, InvalidRequestError, NotFoundError, UnavailableError
 from bot.live import values
 from bot.live.values import Fact, Fetched, MappingMethod, SearchKind
-from knowledge.genenetwork import values as client_values
 from knowledge.genenetwork.client import GeneNetwork
+from knowledge.genenetwork.menu import assembly_of
 from knowledge.genenetwork.values import DatasetEntry, Question
 
 T = TypeVar("T")
@@ -63,7 +63,8 @@ class LiveGeneNetwork:
         with suppress(BotError):  # only completes what is known
             card = (await self._client.dataset(found.value.dataset)).value
             species, scale = card.species, card.scale
-        trait = _as(values.Trait, found.value, species=species, scale=scale)
+        assembly = await self._assembly(species)
+        trait = _as(values.Trait, found.value, species=species, scale=scale, assembly=assembly)
         if trait.kind == "phenotype" and trait.display_name == trait.name and len(dataset) == 3 and dataset.isalpha():
             trait = replace(trait, display_name=f"{dataset.upper()}_{trait.name}")
         return _fetched(trait, found)
@@ -72,7 +73,9 @@ class LiveGeneNetwork:
         return _all(values.Sample, await self._client.sample_data(CODES.get(dataset.upper(), dataset), name))
 
     async def search(self, kind: SearchKind, query: str, *, limit: int) -> Fetched[tuple[values.SearchHit, ...]]:
-        return _all(values.SearchHit, await self._client.search(kind, query, limit=limit))
+        found = await self._client.search(kind, query, limit=limit)
+        hits = tuple([_as(values.SearchHit, hit, assembly=await self._assembly(hit.species)) for hit in found.value])
+        return _fetched(hits, found)
 
     async def correlate(self, dataset: str, name: str, target: str, *, top: int) -> Fetched[values.Correlations]:
         found = await self._client.correlate(dataset, name, target, limit=top)
@@ -92,11 +95,22 @@ class LiveGeneNetwork:
     async def gene(self, symbol: str) -> Fetched[values.GeneCard]:
         found = await self._client.gene(symbol)
         rifs = tuple(_as(values.Rif, rif) for rif in found.value.rifs)
-        return _fetched(_as(values.GeneCard, found.value, rifs=rifs), found)
+        assembly = await self._assembly(found.value.species)
+        return _fetched(_as(values.GeneCard, found.value, rifs=rifs, assembly=assembly), found)
 
     async def marker(self, name: str) -> Fetched[values.Marker]:
         found = await self._client.marker(name)
-        return _fetched(_as(values.Marker, found.value), found)
+        # The species of a marker is its title, "Mouse (Mus musculus, mm10)".
+        title = found.value.species
+        species, assembly = title.partition(" (")[0], assembly_of(title) or await self._assembly(title)
+        return _fetched(_as(values.Marker, found.value, species=species.lower(), assembly=assembly), found)
+
+    async def _assembly(self, species: str) -> str:
+        """Return the assembly that GeneNetwork's menu names for a species, or ""."""
+        if not species:
+            return ""
+        named = {name.casefold(): one for name, one in (await self._client.assemblies()).items()}
+        return named.get(species.casefold(), "")
 
     async def facts(self, fact: Fact, about: str) -> Fetched[values.Facts]:
         questions = self._client.questions
@@ -111,10 +125,11 @@ class LiveGeneNetwork:
             group = CODES.get(code.upper(), code.upper())
             found = await questions.publications(group, f"{code.upper()}_{about.partition('_')[2]}")
         else:
-            ask: Mapping[Fact, Callable[[str], Awaitable[client_values.Fetched[Question]]]] = {
+            ask: Mapping[Fact, Callable[[str], Awaitable[Fetched[Question]]]] = {
                 "tissues": questions.tissues,
                 "populations": questions.populations,
                 "sets": questions.sets,
+                "metadata": questions.dataset,
             }
             found = await ask[fact](about)
         if not found.value.rows:
@@ -130,11 +145,11 @@ def _within(wanted: str, *texts: str) -> bool:
     return not wanted or any(wanted.casefold() in text.casefold() for text in texts)
 
 
-def _fetched(value: T, found: client_values.Fetched[S]) -> Fetched[T]:
-    return Fetched(value, found.url, found.page, found.fetched_at)
+def _fetched(value: T, found: Fetched[S]) -> Fetched[T]:
+    return Fetched(value, found.url, found.page, found.fetched_at, found.also)
 
 
-def _all(kind: Callable[..., T], found: client_values.Fetched[tuple[S, ...]]) -> Fetched[tuple[T, ...]]:
+def _all(kind: Callable[..., T], found: Fetched[tuple[S, ...]]) -> Fetched[tuple[T, ...]]:
     return _fetched(tuple(_as(kind, one) for one in found.value), found)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -25,15 +26,27 @@ class MenuEntry:
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """All entries, and all groups as (species, group), also those without an entry."""
+    """All entries, all groups as (species, group), also those without an entry, and species with their titles."""
 
     entries: tuple[MenuEntry, ...]
     groups: frozenset[tuple[str, str]]
+    species: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def assemblies(self) -> Mapping[str, str]:
+        """The assembly of each species, by its name, where its title has one: "Mouse (Mus musculus, mm10)"."""
+        return {name: found for name, title in self.species if (found := assembly_of(title))}
 
     def find(self, name: str) -> MenuEntry | None:
         """Return the entry of a dataset by name, in any case."""
         wanted = name.casefold()
         return next((one for one in self.entries if one.name.casefold() == wanted), None)
+
+
+def assembly_of(title: str) -> str:
+    """Return the assembly that a species' title names, "mm10" of "Mouse (Mus musculus, mm10)", or ""."""
+    match = re.fullmatch(r".*\(.*, *([A-Za-z]+\d+(?:\.\d+)*)\)\s*", title)
+    return match[1] if match else ""
 
 
 def read_menu(value: JsonValue, name: str) -> Menu:
@@ -52,7 +65,13 @@ def read_menu(value: JsonValue, name: str) -> Menu:
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, list) and row and (group := as_text(row[0])):
                 groups.add((species, group))
-    return Menu(entries, frozenset(groups))
+    titled = value.get("species") if isinstance(value, dict) else None
+    titles = tuple(
+        (as_text(row[0]), as_text(row[1]))
+        for row in (titled if isinstance(titled, list) else ())
+        if isinstance(row, list) and len(row) > 1
+    )
+    return Menu(entries, frozenset(groups), titles)
 
 
 def _entries(datasets: JsonValue) -> Iterator[MenuEntry]:

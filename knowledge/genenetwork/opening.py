@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from bot.errors import BotError
 from bot.response_cache import ResponseCache
 from knowledge.genenetwork.aliases import Aliases
 from knowledge.genenetwork.cache import MemoryCache
@@ -20,13 +22,27 @@ from knowledge.genenetwork.service import Service
 from knowledge.genenetwork.sparql import Sparql
 from knowledge.genenetwork.timing import Timing
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenGeneNetwork:
-    """The client, and the catalogue for digests, on one line to GeneNetwork."""
+    """The client, and the catalogue for digests, on one line to GeneNetwork; and GN3, or None where that is off."""
 
     client: GeneNetwork
     catalogue: Catalogue
+    gn3: Gn3 | None = None
+
+    async def probe(self) -> None:
+        """Look where GN3 stands before anybody asks; whatever comes of it is one line of the log."""
+        if self.gn3 is None:
+            return
+        try:
+            there = await self.gn3.is_there()
+        except BotError as error:
+            logger.warning("where GN3 stands is looked up again with the first question: %s", error)
+        else:
+            logger.info("GN3 %s %s", "answers at" if there else "does not answer at", self.gn3.base)
 
 
 @asynccontextmanager
@@ -52,4 +68,4 @@ async def open_client(
         sparql = Sparql(service("GeneNetwork's SPARQL service", options.sparql)) if options.sparql else None
         aliases = Aliases(service("GeneNetwork's service of gene names", f"{options.site}/gn3"))
         client = GeneNetwork(gn2, gn3, sparql, aliases, Links(options.site))
-        yield OpenGeneNetwork(client, Catalogue(client, gn2, gn3))
+        yield OpenGeneNetwork(client, Catalogue(client, gn2, gn3), gn3)

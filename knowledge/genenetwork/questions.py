@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.errors import NotFoundError
+from bot.live.values import Fetched
 from knowledge.genenetwork import sparql_queries
 from knowledge.genenetwork.gate import Gate, checked_name
 from knowledge.genenetwork.links import Links
 from knowledge.genenetwork.privacy import has_public_rights
 from knowledge.genenetwork.sparql import Sparql
 from knowledge.genenetwork.sparql_queries import Generation
-from knowledge.genenetwork.values import Fetched, Question
+from knowledge.genenetwork.values import Question
 
 
 class Questions:

@@ -15,13 +15,13 @@ from pydantic import JsonValue
 
 from bot.circuit import CircuitBreaker
 from bot.errors import BotError, InvalidRequestError, NotFoundError
+from bot.live.values import Fetched
 from bot.response_cache import CachedResponse, ResponseCache
 from knowledge.genenetwork.errors import ServiceFailedError
 from knowledge.genenetwork.http import HttpReply, PoliteHttp
 from knowledge.genenetwork.options import GeneNetworkOptions
 from knowledge.genenetwork.retry import with_retries
 from knowledge.genenetwork.timing import Timing
-from knowledge.genenetwork.values import Fetched
 
 DAY_S = 86_400.0
 _THREAD_BYTES = 1 << 18  # larger bodies are parsed beside the event loop
@@ -47,9 +47,10 @@ class Data:
     fetched_at: datetime
 
 
-def fetched(value: T, data: Data, page: str) -> Fetched[T]:
-    """Return a value with where it came from."""
-    return Fetched(value, data.url, page, data.fetched_at)
+def fetched(value: T, data: Data, page: str, *also: Data) -> Fetched[T]:
+    """Return a value with where it came from; `also` is what completed it."""
+    further = tuple(dict.fromkeys(one.url for one in also if one.url != data.url))
+    return Fetched(value, data.url, page, data.fetched_at, further)
 
 
 class Service:

@@ -1,21 +1,6 @@
-"""Conversions between GeneNetwork's statistics, and the words for its kinds of data."""
+"""The words for GeneNetwork's kinds of data."""
 
 from __future__ import annotations
-
-import math
-
-LRS_PER_LOD = 2 * math.log(10)  # 4.605..., GeneNetwork glossary: LOD = LRS / 4.61
-
-
-def lod_from_lrs(lrs: float) -> float:
-    """Convert a likelihood ratio statistic (dimensionless, >= 0) to a LOD score: LRS / (2 ln 10).
-
-    Raises:
-        ValueError: If it is negative or NaN.
-    """
-    if not lrs >= 0:
-        raise ValueError(f"an LRS is a number from 0 on, not {lrs}")
-    return lrs / LRS_PER_LOD
 
 
 def kind_of(type_name: str) -> str:

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
+from bot.live.values import MappingMethod
 from knowledge.genenetwork.records import CorrelationRow, MappedMarker, Rif
 
-T_co = TypeVar("T_co", covariant=True)
-MappingMethod = Literal["gemma", "rqtl"]
 CorrelationKind = Literal["sample", "tissue", "literature"]
-SearchKind = Literal["gene", "phenotype"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched(Generic[T_co]):
-    """A value and where it came from.
-
-    Attributes:
-        value: What was asked for.
-        url: The request that says so and can be run again; of several, the one that matters most.
-        page: GeneNetwork's page about it, for people.
-        fetched_at: When GeneNetwork last vouched for it, UTC.
-    """
-
-    value: T_co
-    url: str
-    page: str
-    fetched_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def datasets(groups_by_name: Mapping[str, Group], markers: Mapping[str, tuple[Ma
     date = datetime.date
     made = [
         DatasetRow("BXD", "molecular", 112, "HC_M2_0606_P", "Hippocampus Consortium M430v2 (Jun06) PDNN", _HIPPOCAMPUS,
-                   date(2006, 6, 23), accession="GN110", short_name="Hippocampus M430v2 BXD 06/06 PDNN",
+                   date(2006, 6, 23), accession="GN112", short_name="Hippocampus M430v2 BXD 06/06 PDNN",
                    long_name="Hip_M430v2_0606_PDNN", platform="Affy Mouse Genome 430 2.0 (GPL1261)",
                    normalization="PDNN", average_id=2, samples=71,
                    summary="<p>The Hippocampus Consortium measured gene expression in the hippocampus of adult mice."

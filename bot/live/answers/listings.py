@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.live.data import LiveData
 from bot.live.lookups import DatasetsLookup, FactsLookup, GroupsLookup
 from bot.live.writing import Writing, cell
@@ -10,6 +12,9 @@ from bot.plain_text import one_line
 DATASETS = 20
 GROUPS = 60
 FACTS = 40
+FEW = 4  # columns of a table; more of a single thing are a list
+CATEGORY = re.compile(r"https?://(?:rdf\.)?genenetwork\.org/(?:v1/)?category/(\w+)")
+PUBMED = re.compile(r"https?://(?:rdf\.ncbi\.nlm\.nih\.gov/pubmed|pubmed\.ncbi\.nlm\.nih\.gov)/(\d+)/?")
 
 
 async def species(data: LiveData, writing: Writing) -> None:
@@ -43,8 +48,9 @@ async def datasets(data: LiveData, lookup: DatasetsLookup, writing: Writing) -> 
     suffix = f" with {', '.join(filters)}" if filters else ""
     mark = writing.cite(found, f"GeneNetwork: datasets of {lookup.group}")
     entries, total = found.value.entries, found.value.total
-    name = "dataset" if total == 1 else "datasets"
-    writing.say(f"{cell(lookup.group)} has {total} public {name}{suffix} {mark}{_cut(len(entries), total)}.")
+    count = f"{total} public {'dataset' if total == 1 else 'datasets'}" if total else "no public dataset"
+    group = entries[0].group if entries else lookup.group  # as GeneNetwork writes it
+    writing.say(f"{cell(group)} has {count}{suffix} {mark}{_cut(len(entries), total)}.")
     if entries:
         rows = [
             (cell(one.name), cell(one.full_name), cell(one.type_name or one.kind), cell(one.dated)) for one in entries
@@ -61,9 +67,18 @@ async def facts(data: LiveData, lookup: FactsLookup, writing: Writing) -> str:
         f"{cell(lookup.fact).capitalize()} of {cell(lookup.about)} {mark}{_cut(min(FACTS, len(rows)), len(rows))}:"
     )
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    shown = [[cell(row.get(name, "")) for name in columns] for row in rows[:FACTS]]
-    writing.table([one_line(name).capitalize() for name in columns], shown, mark)
+    shown = [[cell(_named(row.get(name, ""))) for name in columns] for row in rows[:FACTS]]
+    names = [one_line(name).capitalize() for name in columns]
+    if len(shown) == 1 and len(columns) > FEW:
+        writing.items(zip(names, shown[0], strict=True), mark)
+    else:
+        writing.table(names, shown, mark)
     return found.value.query
+
+
+def _named(value: str) -> str:
+    """Return a value of the graph as people read it: of the address of a paper or a category its name."""
+    return CATEGORY.sub(r"\1", PUBMED.sub(r"PubMed \1", value))
 
 
 def _cut(shown: int, total: int) -> str:

@@ -7,7 +7,7 @@ import math
 
 from bot.errors import NotFoundError
 from bot.live import units
-from bot.live.answers.traits import title_of
+from bot.live.answers.traits import title_of, unit_of
 from bot.live.data import LiveData
 from bot.live.lookups import MappingLookup
 from bot.live.values import MappedMarker, MappingMethod, Trait
@@ -17,6 +17,7 @@ from bot.pictures.figures import shown_number
 from bot.pictures.genome_scan import Score
 
 LOCI = 5
+NO_THRESHOLD = "no significance threshold: GeneNetwork's API returns none"
 SAME = 0.01  # by which -log10 p may differ from the score that is it
 
 
@@ -42,19 +43,20 @@ async def mapping(data: LiveData, drawing: Drawing, lookup: MappingLookup, writi
     peak, score = loci[0], score_of(markers)
     more = f" (LRS {shown_number(units.lrs_from_lod(max(0.0, peak.lod)))})" if score == "LOD" else ""
     method = method_name(scan.value.method, loco=scan.value.loco)
-    place = units.position(cell(peak.chr), peak.mb, trait.species) or "place unknown"
+    place = units.position(cell(peak.chr), peak.mb, trait.assembly) or "place unknown"
     writing.say(
-        f"Mapped with {method} over {len(markers):,} markers, it peaks at {cell(peak.name)}, {place}, with {score} "
+        f"Mapped by {method} over {len(markers):,} markers, it peaks at {cell(peak.name)}, {place}, with {score} "
         f"{shown_number(peak.lod)}{more} {mark}."
     )
+    unit = cell(unit_of(trait), 40) if trait.kind == "phenotype" else ""
     writing.table(
-        ("Locus", "Position", score, "p", "Additive effect"),
+        ("Locus", "Position", score, "p", f"Additive effect{f' ({unit})' if unit else ''}"),
         [_row(one, trait) for one in loci],
         mark,
     )
     writing.say(
-        "No significance threshold was computed: permutations are run on the trait's page, Mapping Tools. "
-        "Of each chromosome the best marker is listed."
+        "Of each chromosome the best marker is listed. No significance threshold is drawn: GeneNetwork's API returns "
+        f"none, also where permutations are asked for; run them on the trait's page, Mapping Tools {described}."
     )
     placed = [one for one in markers if one.mb is not None and one.chr]
     if placed:
@@ -81,10 +83,10 @@ def best_loci(markers: list[MappedMarker]) -> list[MappedMarker]:
 def _row(one: MappedMarker, trait: Trait) -> tuple[str, ...]:
     return (
         cell(one.name),
-        units.position(cell(one.chr), one.mb, trait.species),
+        units.position(cell(one.chr), one.mb, trait.assembly),
         shown_number(one.lod),
-        f"{one.p_value:.2g}" if one.p_value is not None else "not given",
-        shown_number(one.additive) if one.additive is not None else "not given",
+        f"{one.p_value:.2g}" if one.p_value is not None else "",
+        shown_number(one.additive) if one.additive is not None else "",
     )
 
 
@@ -102,5 +104,4 @@ def score_of(markers: list[MappedMarker]) -> Score:
 
 def _draw(trait: Trait, markers: list[MappedMarker], score: Score) -> Picture:
     scores = [MarkerScore(one.name, one.chr, one.mb or 0.0, one.lod) for one in markers]
-    assembly = units.ASSEMBLIES.get(trait.species.casefold(), "")
-    return genome_scan(title_of(trait), scores, score=score, assembly=assembly)
+    return genome_scan(title_of(trait), scores, score=score, assembly=trait.assembly, remark=NO_THRESHOLD)

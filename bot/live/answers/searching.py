@@ -14,20 +14,24 @@ RIFS = 5
 ALIASES = 20
 
 
-async def search(data: LiveData, lookup: SearchLookup, writing: Writing) -> bool:
-    """Write a table of hits; returns False where there is none."""
+async def search(data: LiveData, lookup: SearchLookup, writing: Writing) -> None:
+    """Write a table of hits, or that there is none."""
     found = await data.search(lookup.kind, lookup.query, limit=HITS)
+    # What GeneNetwork finds for a gene are its transcripts and proteins.
+    one, several = ("trait of a gene", "traits of genes") if lookup.kind == "gene" else ("phenotype", "phenotypes")
     what = "genes" if lookup.kind == "gene" else "phenotypes"
     mark = writing.cite(found, f"GeneNetwork: {what} that match {lookup.query}")
-    if not found.value:
+    count, query = len(found.value), f"“{cell(lookup.query)}” {mark}"
+    if not count:
         writing.say(
-            f"GeneNetwork finds no public {what} for “{cell(lookup.query)}” {mark}. Its fields are author, species, "
-            "group, tissue, dataset, symbol, chr, description, and ranges such as mean:5..7."
+            f"GeneNetwork finds no public {what} for {query}. Its fields are author, species, group, tissue, dataset, "
+            "symbol, chr, description, and ranges such as mean:5..7."
         )
-        return False
-    writing.say(f"The first {len(found.value)} {what} that match “{cell(lookup.query)}” {mark}:")
+        return
+    matching = f"{several} that match" if count > 1 else f"{one} that matches"
+    begin = f"The first {count}" if count >= HITS else "The public" if count > 1 else "The one public"
+    writing.say(f"{begin} {matching} {query}:")
     hits(found, writing, mark)
-    return True
 
 
 def hits(found: Fetched[tuple[SearchHit, ...]], writing: Writing, mark: str) -> None:
@@ -41,14 +45,14 @@ def hits(found: Fetched[tuple[SearchHit, ...]], writing: Writing, mark: str) -> 
 
 def _hit(one: SearchHit) -> tuple[str, ...]:
     what = f"{one.symbol}: {one.description}" if one.symbol else one.description
-    lod = shown_number(units.lod_from_lrs(one.lrs), 3) if one.lrs is not None and one.lrs >= 0 else "not given"
+    lod = shown_number(units.lod_from_lrs(one.lrs), 3) if one.lrs is not None and one.lrs >= 0 else ""
     return (
         cell(one.display_name),
         cell(one.dataset),
         cell(what, 80),
-        shown_number(one.mean) if one.mean is not None else "not given",
+        shown_number(one.mean) if one.mean is not None else "",
         lod,
-        units.position(cell(one.peak_chr), one.peak_mb, one.species) or "not given",
+        units.position(cell(one.peak_chr), one.peak_mb, one.assembly),
     )
 
 
@@ -64,7 +68,7 @@ async def gene(data: LiveData, lookup: GeneLookup, writing: Writing) -> None:
         (
             ("Species", cell(card.species)),
             ("Also called", ", ".join(cell(one, 40) for one in card.aliases[:ALIASES])),
-            ("Position", units.position(cell(card.chr), card.mb, card.species)),
+            ("Position", units.position(cell(card.chr), card.mb, card.assembly)),
             ("A transcript of it", transcript),
         ),
         mark,

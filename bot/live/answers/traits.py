@@ -17,6 +17,7 @@ from bot.pictures.scatter import correlation_text
 from bot.statistics import correlate, summarise
 
 OUTERMOST = 3
+BARE = frozenset({"ratio", "score", "count", "n", "index", "scale"})  # units that do not stand behind figures
 
 
 def title_of(trait: Trait) -> str:
@@ -30,6 +31,12 @@ def unit_of(trait: Trait) -> str:
     if trait.kind == "phenotype":
         return units.unit_of(trait.description)
     return units.scale(trait.kind, trait.scale)
+
+
+def measured(value: float, one: Trait) -> str:
+    """Return a figure in units of a trait, with the unit where it is one that stands behind figures."""
+    unit = cell(unit_of(one), 40) if one.kind == "phenotype" else ""
+    return shown_number(value) if unit.casefold() in BARE else f"{shown_number(value)} {unit}".strip()
 
 
 async def fetch(data: LiveData, name: TraitName) -> tuple[Fetched[Trait], Fetched[tuple[Sample, ...]]]:
@@ -49,7 +56,7 @@ async def trait(data: LiveData, name: TraitName, writing: Writing) -> None:
         (
             (symbol, cell(one.symbol)),
             ("Aliases", cell(one.aliases)),
-            ("Position", units.position(cell(one.chr), one.mb, one.species)),
+            ("Position", units.position(cell(one.chr), one.mb, one.assembly)),
             *_peak(one),
             ("Publication", _publication(one)),
         ),
@@ -65,10 +72,10 @@ def _peak(one: Trait) -> tuple[tuple[str, str], ...]:
         lod = units.lod_from_lrs(one.lrs)
     if lod is None:
         return ()
-    at = units.position(cell(one.peak_chr), one.peak_mb, one.species)
+    at = units.position(cell(one.peak_chr), one.peak_mb, one.assembly)
     place = f" at {cell(one.locus)}" if one.locus else ""
     lrs = f" (LRS {shown_number(one.lrs)})" if one.lrs is not None else ""
-    effect = shown_number(one.additive) if one.additive is not None else ""
+    effect = measured(one.additive, one) if one.additive is not None else ""
     return (
         ("Highest peak stored", f"LOD {shown_number(lod)}{lrs}{place}{f', {at}' if at else ''}"),
         ("Additive effect of that marker", effect),
@@ -106,7 +113,8 @@ async def values(data: LiveData, drawing: Drawing, lookup: ValuesLookup, writing
         f"Values of **{cell(one.display_name)}** in {cell(one.dataset)}: {cell(one.description, 400)} {described}"
     )
     if not samples.value:
-        writing.say("GeneNetwork has no values of it.")
+        no_values = writing.cite(samples, f"Values of {one.display_name} in {one.dataset}")
+        writing.say(f"GeneNetwork has no values of it {no_values}.")
         return
     mark = _summary(one, samples, writing)
     numbers = [sample.value for sample in samples.value]
