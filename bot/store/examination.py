@@ -10,30 +10,34 @@ from pathlib import Path
 
 from bot.checks import Finding, Level, clock_finding
 from bot.errors import BotError, SettingsError
+from bot.extras import installing
 from bot.hosts import is_loopback
 from bot.store.addresses import Address, parse_address
 from bot.store.binaries import find_program
 from bot.store.facts import ServerFacts, require_usable
+from bot.store.permitted import forbidden_commands, require_permitted
 from bot.store.server_folder import ServerFolder
 
 PART = "redis"
 
 
-async def examine_redis(url: str, *, clock: Callable[[], float] = time.time) -> list[Finding]:
+async def examine_redis(url: str, *, prefix: str = "locus", clock: Callable[[], float] = time.time) -> list[Finding]:
     """Look at the server that LOCUS_REDIS_URL names; nothing there is changed.
 
     Args:
         url: Its address.
+        prefix: Of all keys.
         clock: Seconds since 1970.
     """
     try:
         address = parse_address(url)
         if find_spec("redis") is None:
-            fix = "install it with `uv sync --extra run`."
+            fix = f"install it with `{installing('run')}`."
             return [Finding(Level.ERROR, PART, "The extra run is not installed.", fix)]
         facts = await _facts(address)
         findings = [*_state(facts)]
         require_usable(facts)
+        await _require_permitted(address, prefix)
     except BotError as error:
         sentence, _, fix = str(error).rpartition(": ")
         return [Finding(Level.ERROR, PART, f"{sentence}.", fix)]
@@ -73,6 +77,16 @@ async def _facts(address: Address) -> ServerFacts:
     store = Store(address.url)
     try:
         return await reach(store, address.shown)
+    finally:
+        await store.close()
+
+
+async def _require_permitted(address: Address, prefix: str) -> None:
+    from bot.store.client import Store
+
+    store = Store(address.url, prefix=prefix)
+    try:
+        require_permitted(await forbidden_commands(store))
     finally:
         await store.close()
 

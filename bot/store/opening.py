@@ -19,6 +19,7 @@ from bot.store.binaries import find_program
 from bot.store.client import Store
 from bot.store.errors import AWAY
 from bot.store.facts import ServerFacts, log_facts, read_facts, require_usable
+from bot.store.permitted import forbidden_commands, require_permitted
 from bot.store.server import PrivateServer
 from bot.store.server_folder import ServerFolder
 
@@ -78,6 +79,8 @@ async def open_store(
     store = Store(address.url, prefix=settings.redis_prefix)
     try:
         check(await reach(store, address.shown, patience_s), quiet=not exclusive)
+        if exclusive:
+            require_permitted(await forbidden_commands(store))
         yield store
     finally:
         await store.close()

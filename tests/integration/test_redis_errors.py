@@ -9,12 +9,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from pydantic import SecretStr
 from redis import exceptions
 
+from bot.checks import Level
 from bot.errors import BotError, SettingsError, StorageError, UnavailableError
+from bot.settings import Settings
 from bot.store import client, errors
+from bot.store.acl import COMMANDS, PROTOCOL
 from bot.store.client import Store
 from bot.store.errors import translate
+from bot.store.examination import examine_redis
+from bot.store.opening import open_store
+from bot.store.permitted import forbidden_commands
 from tests.redis_servers import RedisServer, cluster_port, free_port
 
 
@@ -151,6 +158,30 @@ async def test_a_forbidden_command_is_named() -> None:
                 await store.call("SET", store.key("a"), "1")
             with pytest.raises(SettingsError, match="docs/state.md"):
                 await store.transaction(("GET", store.key("a")), ("SET", store.key("a"), "1"))
+
+
+async def test_a_user_who_may_do_too_little_is_refused_at_the_start() -> None:
+    """Every command is looked at, none is run: a question would else be accepted and never finished."""
+    with RedisServer() as server:
+        rights = ("resetkeys", "~t:*", "+@all", "-hgetall", "-zincrby")
+        async with opened(server.url) as store:
+            await store.call("ACL", "SETUSER", "none", "on", ">pw", "~t:*", "+multi", "+exec", "+info")
+            await store.call("ACL", "SETUSER", "lab", "on", ">pw", *rights)
+            mine = await forbidden_commands(store)
+            keys = await store.call("KEYS", "*")
+        async with opened(server.url, username="none", password="pw") as store:
+            nobodys = await forbidden_commands(store)
+        settings = Settings(redis_url=SecretStr(server.url.replace("unix://", "unix://lab:pw@")), redis_prefix="t")
+        with pytest.raises(SettingsError, match="may not run HGETALL, ZINCRBY, which Locus needs"):
+            async with open_store(settings):
+                raise AssertionError("opened")
+        findings = await examine_redis(server.url.replace("unix://", "unix://lab:pw@"), prefix="t")
+
+    assert ([], []) == (mine, keys)
+    assert sorted(COMMANDS - PROTOCOL) == nobodys
+    assert [(Level.ERROR, "The Redis user may not run HGETALL, ZINCRBY, which Locus needs.")] == [
+        (finding.level, finding.text) for finding in findings
+    ]
 
 
 async def test_a_key_of_another_program_is_named() -> None:
