@@ -15,14 +15,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from bot.evidence import Citation
 from bot.messages import Audience
-from bot.ports import PUBLIC_SCOPE
+from bot.ports import PUBLIC_SCOPE, Embeds
 from bot.store.feedback import Feedback
 from bot.store.gaps import Unanswered
 
@@ -32,14 +31,6 @@ ALL_SCOPES = "all"  # no scope has this name
 SAME_QUESTION = 0.65
 MAX_QUESTIONS = 5000  # the newest; 100 MB of similarities
 DOCUMENTS_SHOWN = 3
-
-
-class Embeds(Protocol):
-    """Turns a question into a vector."""
-
-    def embed_query(self, text: str) -> FloatArray:
-        """Return a unit vector; called from several threads."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +44,8 @@ class OpenQuestion:
         unanswered: True when the answer was that the documents do not say.
         down_votes: How many people judged its answer bad.
         closest: Documents that were cited or are nearest.
+        scopes: What was searched for it.
+        confidence: As in `Evidence`, or None where that is not known.
     """
 
     reference: str
@@ -61,6 +54,8 @@ class OpenQuestion:
     unanswered: bool
     down_votes: int
     closest: tuple[Citation, ...]
+    scopes: tuple[str, ...] = ()
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +90,27 @@ class GapReport:
     Attributes:
         gaps: Those with the most questions first, among equals the one asked last.
         left_out: Private scopes whose questions are not among them.
+        questions_left_out: How many questions those are.
     """
 
     gaps: tuple[Gap, ...]
     left_out: tuple[str, ...]
+    questions_left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestions:
+    """Questions without a good answer, each request once.
+
+    Attributes:
+        questions: The newest first, `MAX_QUESTIONS` at most.
+        left_out: As of `GapReport`.
+        questions_left_out: As of `GapReport`.
+    """
+
+    questions: tuple[OpenQuestion, ...]
+    left_out: tuple[str, ...]
+    questions_left_out: int
 
 
 async def find_gaps(
@@ -118,10 +130,18 @@ async def find_gaps(
         since: Seconds since 1970; older questions are left out.
         scopes: Private scopes whose questions are shown beside the public ones, or `ALL_SCOPES`.
     """
+    found = await open_questions(unanswered, feedback, since=since, scopes=scopes)
+    gaps = await asyncio.to_thread(group_questions, found.questions, embeds)
+    return GapReport(tuple(gaps), found.left_out, found.questions_left_out)
+
+
+async def open_questions(
+    unanswered: Unanswered, feedback: Feedback, *, since: float | None = None, scopes: Sequence[str] = ()
+) -> OpenQuestions:
+    """Return the questions without a good answer; arguments as of `find_gaps`."""
     filtered = _Filter(scopes)
     questions = await _questions(unanswered, feedback, since, filtered)
-    gaps = await asyncio.to_thread(group_questions, questions, embeds)
-    return GapReport(tuple(gaps), tuple(sorted(filtered.left_out)))
+    return OpenQuestions(tuple(questions), tuple(sorted(filtered.left_out)), len(filtered.requests))
 
 
 class _Filter:
@@ -130,11 +150,13 @@ class _Filter:
     def __init__(self, scopes: Sequence[str]) -> None:
         self._named = {PUBLIC_SCOPE, *scopes}
         self.left_out: set[str] = set()
+        self.requests: set[str] = set()
 
-    def passes(self, scopes: Sequence[str], audience: Audience) -> bool:
+    def passes(self, request_id: str, scopes: Sequence[str], audience: Audience) -> bool:
         if audience.width >= Audience.PUBLIC.width or ALL_SCOPES in self._named or self._named.issuperset(scopes):
             return True
         self.left_out.update(set(scopes) - self._named)
+        self.requests.add(request_id)
         return False
 
 
@@ -143,14 +165,16 @@ async def _questions(
 ) -> list[OpenQuestion]:
     """Return the newest questions, each request once."""
     found = {
-        one.request_id: OpenQuestion(one.request_id, one.question, one.at, True, 0, one.closest)
+        one.request_id: OpenQuestion(
+            one.request_id, one.question, one.at, True, 0, one.closest, one.scopes, one.confidence
+        )
         for one in await unanswered.list(since)
-        if filtered.passes(one.scopes, one.audience)
+        if filtered.passes(one.request_id, one.scopes, one.audience)
     }
     judged = 0
     async with aclosing(feedback.each(vote="down", since=since)) as opinions:
         async for opinion in opinions:
-            if not filtered.passes(opinion.scopes, opinion.audience):
+            if not filtered.passes(opinion.request_id, opinion.scopes, opinion.audience):
                 continue
             known = found.get(opinion.request_id)
             if known is None:
@@ -158,7 +182,13 @@ async def _questions(
                 if judged > MAX_QUESTIONS:
                     break
                 known = OpenQuestion(
-                    opinion.request_id, opinion.question, opinion.at, not opinion.answered, 0, opinion.citations
+                    opinion.request_id,
+                    opinion.question,
+                    opinion.at,
+                    not opinion.answered,
+                    0,
+                    opinion.citations,
+                    opinion.scopes,
                 )
             found[opinion.request_id] = replace(known, down_votes=known.down_votes + 1)
     return sorted(found.values(), key=lambda one: one.at, reverse=True)[:MAX_QUESTIONS]
@@ -180,7 +210,7 @@ def group_questions(questions: Sequence[OpenQuestion], embeds: Embeds) -> list[G
         mean = sum(vectors[member] * sizes[member] for member in members)
         nearest = max(members, key=lambda member: float(vectors[member] @ mean))
         asked = sorted((one for member in members for one in wordings[member]), key=lambda one: one.at, reverse=True)
-        gaps.append(Gap(wordings[nearest][0].question, tuple(asked), _closest(asked)))
+        gaps.append(Gap(wordings[nearest][0].question, tuple(asked), closest_of(asked)))
     return sorted(gaps, key=lambda gap: (len(gap.questions), gap.newest_at), reverse=True)
 
 
@@ -232,7 +262,7 @@ def group(vectors: FloatArray, sizes: Sequence[int], threshold: float) -> list[l
     return list(groups.values())
 
 
-def _closest(questions: Sequence[OpenQuestion]) -> tuple[Citation, ...]:
+def closest_of(questions: Sequence[OpenQuestion]) -> tuple[Citation, ...]:
     """Return the documents that are near to most questions, each once."""
     documents: dict[str, Citation] = {}
     counts: Counter[str] = Counter()

@@ -27,6 +27,8 @@ CommandName = Literal[
     "files",
     "forget file",
     "digest",
+    "tell",
+    "tell not",
 ]
 INTERRUPTIBLE: frozenset[CommandName] = frozenset({"learn", "keep", "digest"})
 

@@ -51,6 +51,11 @@ class Commands:
         self._more = dict(more or {})
         self._clock = clock
 
+    @property
+    def tells(self) -> bool:
+        """True where people can be told later what the documents do not answer now."""
+        return "tell" in self._more
+
     async def run(self, command: Command, context: CommandContext) -> CommandResult:
         """Carry out a command; doing it twice does no harm.
 
@@ -59,7 +64,7 @@ class Commands:
         """
         match command.name:
             case "help":
-                return await help.run(context, digests="digest" in self._more)
+                return await help.run(context, digests="digest" in self._more, tells=self.tells)
             case "new":
                 return await new.run(context, self._conversations)
             case "forget":

@@ -34,6 +34,12 @@ _COMMANDS = {
     "forget this file": Command("forget file"),
     "digest": Command("digest"),
     "digests": Command("digest", text="list"),
+    "tell": Command("tell"),
+    "tell me": Command("tell"),
+    "tell me later": Command("tell"),
+    "don't tell": Command("tell not"),
+    "don't tell me": Command("tell not"),
+    "do not tell me": Command("tell not"),
 }
 _WITH_TEXT: tuple[tuple[re.Pattern[str], CommandName], ...] = (
     (re.compile(r"digest (?=(?:help|subscribe|list|preview|pause|resume|unsubscribe)\b)", re.IGNORECASE), "digest"),
@@ -55,7 +61,7 @@ def find_command(text: str) -> Command | None:
     """
     if len(text) > _LONGEST_WITH_TEXT:
         return None
-    words = " ".join(text.split())
+    words = " ".join(text.replace("’", "'").split())
     if quoted := _QUOTED.fullmatch(words):
         words = quoted[1].strip()
     words = _PREFIX.sub("", words, count=1)

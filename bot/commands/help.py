@@ -6,6 +6,6 @@ from bot.commands.command import CommandContext, CommandResult, say
 from bot.texts import help_text
 
 
-async def run(context: CommandContext, *, digests: bool) -> CommandResult:
-    """Say what there is to type here; `digests` where they are set up."""
-    return CommandResult(say(help_text(direct=context.direct, digests=digests)))
+async def run(context: CommandContext, *, digests: bool, tells: bool) -> CommandResult:
+    """Say what there is to type here; arguments as of `help_text`."""
+    return CommandResult(say(help_text(direct=context.direct, digests=digests, tells=tells)))
