@@ -1,13 +1,18 @@
 # make demo      build the index of the starter documents and open the chat; QUESTION="..." answers one question
 # make test      all tests        make check   format, lint, types, import contracts, tests
+# make audit     known vulnerabilities of the locked packages     make licences  docs/licences.md; both are part of make check
+# make fuzz      every parser and translator against many thousand odd inputs
 # make bench     what we claim about speed and quality, with the peers in the same run; BENCH=engine, core or pictures for those
+# make try-install  an operator's first day from an empty folder: pip, setup, doctor, chat, backup, upgrades; WITH_LLAMA=1 compiles too
+# make settings  the tables of docs/settings.md, and .env.example, from the settings
+# make requirements  the files of requirements/, for pip, from uv.lock
 # make soak      hundreds of questions while processes are killed and Redis is restarted; SEED=2 for another course
 # make soak-slack   the same over a local Slack
 # make soak-matrix  the same over a real Synapse, in plain and encrypted rooms; then time to the first word, 200 rooms, memory
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := check
-.PHONY: demo test check format lint types imports bench soak soak-slack soak-matrix fit clean setup setup-dev setup-synapse
+.PHONY: demo test check format lint types imports audit licences fuzz bench soak soak-slack soak-matrix fit try-install requirements settings clean setup setup-dev setup-synapse setup-chromium
 
 # uv: the one on the path, else a local one from PyPI.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -42,11 +47,18 @@ setup-dev: $(UV)
 setup-synapse: $(UV)
 	@UV_PROJECT_ENVIRONMENT=.venv-synapse $(UV) sync --frozen --only-group synapse --quiet
 
+# The browser that the tests of the web pages drive; without root or apt-get they are skipped, and fail where CI is set.
+setup-chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else echo "Chromium is not installed: the tests of the web pages are skipped (make setup-chromium as root)." >&2; fi
+
 .uv/bin/uv:
 	@echo "uv is not on the path; putting one into .uv/" >&2
 	@$(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 
-test: setup-dev setup-synapse
+test: setup-dev setup-synapse setup-chromium
 	@$(DEV) pytest
 
 format: setup-dev
@@ -63,7 +75,17 @@ types: setup-dev
 imports: setup-dev
 	@$(DEV) lint-imports
 
-check: lint types imports test
+audit: setup-dev
+	@$(DEV) python -m tests.audit
+
+licences: setup-dev
+	@$(DEV) python -m tests.licences
+
+# Hours: every test of this kind with 5,000 examples instead of 100.
+fuzz: setup-dev
+	@$(DEV) pytest tests/unit/test_fuzz_*.py --hypothesis-profile=fuzz --timeout=0
+
+check: lint types imports licences audit test
 
 bench: setup-dev
 	@$(DEV) python -m benchmarks $(BENCH)
@@ -78,6 +100,15 @@ soak-slack: setup-dev
 soak-matrix: setup-dev setup-synapse
 	@$(DEV) python -m tests.soak --chat matrix --questions 300 --conversations 40 --users 24 --kills 40 \
 		--duration-s 180 --patience-s 150 --seed $(SEED)
+
+try-install: setup-dev
+	@$(DEV) python -m tests.first_day $(if $(WITH_LLAMA),--with-llama)
+
+requirements: setup-dev
+	@$(DEV) python -m tests.requirement_files
+
+settings: setup-dev
+	@$(DEV) python -m bot.cli.settings_files
 
 fit: setup-dev
 	@$(DEV) python -m benchmarks ingest fit

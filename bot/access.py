@@ -15,8 +15,10 @@ from bot.messages import Audience, Place, Sender
 from bot.ports import PUBLIC_SCOPE
 from bot.requests import Request
 from bot.store.client import Store
-from bot.store.places import Places
+from bot.store.places import SEEN_EVERY_S, KnownPlace, Places
 from bot.texts import malformed_administrator, not_allowed_here
+
+FRESH_S = 2 * SEEN_EVERY_S  # when a channel was seen is known to the hour
 
 
 class Access:
@@ -44,6 +46,7 @@ class Access:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._places = Places(store, clock=clock)
+        self._clock = clock
         self.administrators = tuple(_account(account) for account in administrators)
         self._administrators = frozenset(one.person_id for one in self.administrators)
         self._answer_external = answer_external
@@ -63,7 +66,27 @@ class Access:
         Raises:
             RefusedError: If they may not ask here; the sentence is for them.
         """
-        known = await self._places.see(place, at)
+        return self._visible(await self._places.see(place, at), place, sender)
+
+    async def scopes_now(self, place: Place, sender: Sender) -> tuple[str, ...]:
+        """Return what `scopes` would, for an answer that nobody asks for at this moment.
+
+        The channel is taken as it was seen last, and nothing is noted. Its own documents are left out where that was
+        more than two hours ago, as nobody has told since who reads along.
+
+        Raises:
+            RefusedError: As `scopes`.
+        """
+        known = await self._places.find(place.channel_id)
+        if known is None:
+            if sender.external and not self._answer_external:
+                raise RefusedError(not_allowed_here())
+            return (PUBLIC_SCOPE,)
+        visible = self._visible(known, place, sender)
+        fresh = known.seen is Audience.DIRECT or abs(self._clock() - known.at) <= FRESH_S
+        return visible if fresh else (PUBLIC_SCOPE,)
+
+    def _visible(self, known: KnownPlace, place: Place, sender: Sender) -> tuple[str, ...]:
         external = sender.external or (known.seen is Audience.SHARED and not known.open)
         if external and not self._answer_external:
             raise RefusedError(not_allowed_here())
@@ -78,9 +101,7 @@ class Access:
     def may_stop(self, request: Request, place: Place, by: Sender) -> bool:
         """True when somebody in `place` may stop an answer: who asked, or an administrator, in the same channel."""
         asked = request.message
-        return asked.place.channel_id == place.channel_id and (
-            asked.sender.person_id == by.person_id or self.is_administrator(by)
-        )
+        return asked.place.channel_id == place.channel_id and (asked.is_from(by) or self.is_administrator(by))
 
     async def may_see(self, given: GivenAnswer, place: Place, by: Sender) -> bool:
         """True when somebody in `place` may see an answer, its passages, and say what they think of it.

@@ -25,7 +25,9 @@ from bot.store.client import Command
 from bot.store.conversations import Conversations, Recalled
 from bot.store.gaps import Unanswered
 from bot.store.given_answers import GivenAnswers
+from bot.store.tally import Tally
 from bot.texts import cached_answer, reading_documents, span_in_words
+from bot.tracing import span
 from bot.visible import Drafts
 
 AGAIN = "again"  # asks the last question anew
@@ -43,6 +45,7 @@ class Memory:
     cache: AnswerCache
     given: GivenAnswers
     unanswered: Unanswered
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Prepared:
         signature: Of index, model and settings, see `Application.signature`.
         cached: The answer that was given before, if it may be given again.
         keep: True when the answer may be given again later.
+        revision: Number of the index's revision it is answered from.
     """
 
     request: Request
@@ -68,6 +72,7 @@ class Prepared:
     signature: str
     cached: CachedAnswer | None
     keep: bool
+    revision: int
 
 
 class AnswerWriter:
@@ -107,8 +112,15 @@ class AnswerWriter:
             NotAllowedError: If the person may not ask in that place.
             UnavailableError: If Redis is away.
         """
+        with span("prepare") as preparing:
+            prepared = await self._prepared(request)
+            preparing.note(cached=prepared.cached is not None, turns=len(prepared.history))
+        return prepared
+
+    async def _prepared(self, request: Request) -> Prepared:
         message = request.message
         (scopes, recalled), signature = await asyncio.gather(self._visible(request), self._application.signature())
+        revision = self._application.revision
         question, history, fresh = message.text, recalled.turns, message.fresh
         if question.strip().rstrip(".!").lower() == AGAIN and history:
             last = max(place for place, turn in enumerate(history) if turn.role == "user")
@@ -118,7 +130,7 @@ class AnswerWriter:
         if keep and not fresh:
             cached = await self._memory.cache.find(question, scopes=scopes, signature=signature)
             self._metrics.looked_up(hit=cached is not None)
-        return Prepared(request, question, history, scopes, recalled.rests_on, signature, cached, keep)
+        return Prepared(request, question, history, scopes, recalled.rests_on, signature, cached, keep, revision)
 
     async def _visible(self, request: Request) -> tuple[tuple[str, ...], Recalled]:
         """Return the scopes that may be searched, and what was said before that rests on nothing else."""
@@ -155,7 +167,8 @@ class AnswerWriter:
         if cached is not None:
             age = span_in_words(self._clock() - cached.cached_at)
             answer = dataclasses.replace(cached.answer, note=cached_answer(age))
-            return self._given(prepared, answer, cached.passages, _scopes_of(answer, cached.passages)), []
+            given = self._given(prepared, answer, cached.passages, _scopes_of(answer, cached.passages))
+            return given, self._memory.tally.cached()
         answer = await self._generate(prepared, edit, interval_s)
         self._metrics.answered(answer)
         passages = await self._application.cited_passages(answer)
@@ -224,6 +237,7 @@ class AnswerWriter:
             self._clock(),
             None if rests_on is None else tuple(sorted(rests_on)),
             request.message.again_of,
+            prepared.revision,
         )
 
     async def may_show(self, given: GivenAnswer) -> bool:
@@ -241,7 +255,11 @@ class AnswerWriter:
         )
         if not given.answer.answered and given.answer.mode != "live":
             commands += await self._memory.unanswered.keep(request, given.answer, given.scopes)
-        return commands
+        return commands + self._memory.tally.given(given, accepted_at=request.accepted_at)
+
+    def failed(self) -> list[Command]:
+        """Return what is kept of a question without an answer in the transaction that finishes its request."""
+        return self._memory.tally.failed()
 
 
 def _scopes_of(answer: Answer, passages: Sequence[CitedPassage]) -> frozenset[str] | None:

@@ -11,17 +11,20 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from bot.agent.cards import AnswerCard, CardStore, cited_passages, cited_scopes
+from bot.agent.judging import Judged, judge
 from bot.agent.replay import Replay, replay_card
 from bot.errors import BotError, BusyError, InvalidRequestError, NotFoundError, UnavailableError
 from bot.evidence import Answer, CitedPassage, Evidence, Progress
+from bot.library import Library
 from bot.live.answering import LiveAnswers
 from bot.live.describing import with_documents
 from bot.live.lookups import Lookup
 from bot.messages import Turn, digest
 from bot.plain_text import without_controls
-from bot.ports import PUBLIC_SCOPE, Answerer, Asked, IndexFacts, IndexStatus, LanguageModel, Retriever
+from bot.ports import PUBLIC_SCOPE, Answerer, Asked, Embeds, IndexFacts, IndexStatus, LanguageModel, Retriever
 from bot.teaching import Teacher
 from bot.texts import empty_index, empty_question, live_unavailable, model_unavailable, unknown_answer
+from bot.tracing import since, span
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +45,9 @@ class Application:
         shape: str = "",
         teacher: Teacher | None = None,
         live: LiveAnswers | None = None,
+        library: Library | None = None,
+        threshold: float | None = None,
+        embeds: Embeds | None = None,
     ) -> None:
         """Assemble the parts.
 
@@ -56,6 +62,9 @@ class Application:
             shape: The settings that shape an answer, see `bot.answer_shape`.
             teacher: Puts files of chats into the index, where that can be written.
             live: Answers from GeneNetwork itself, closed by its owner; None where that is off.
+            library: Opens whole documents.
+            threshold: Confidence, 0 to 1, below which `ask_again` finds no answer; None where nothing is asked again.
+            embeds: Turns questions into vectors, for grouping them.
         """
         self._retriever = retriever
         self._index = index
@@ -66,6 +75,9 @@ class Application:
         self._model = model
         self._shape = shape
         self.teacher = teacher
+        self.library = library
+        self.embeds = embeds
+        self._threshold = threshold
         self._live = live
         self._counted_at = -1  # the revision in which documents were counted last
         self._documents = 0
@@ -88,6 +100,27 @@ class Application:
         _check(question)
         await self._check_index()
         return await self._retriever.search(question, scopes=scopes, history=history, top_k=top_k or self._top_k)
+
+    @property
+    def asks_again(self) -> bool:
+        """True where `ask_again` can be used."""
+        return self._threshold is not None
+
+    async def ask_again(self, question: str, *, history: Sequence[Turn] = (), scopes: Sequence[str]) -> Judged:
+        """Return what the documents say to a question now, without a model and without keeping anything.
+
+        Args:
+            question: As the person wrote it.
+            history: Earlier turns, oldest first.
+            scopes: What may be searched.
+
+        Raises:
+            As `search`.
+        """
+        if self._threshold is None:
+            raise RuntimeError("an application without a threshold asks nothing again")
+        evidence = await self.search(question, history=history, scopes=scopes)
+        return judge(question, evidence, scopes, threshold=self._threshold)
 
     async def _check_index(self) -> None:
         if not await self._index.has_documents():
@@ -139,18 +172,23 @@ class Application:
         away = ""
         if lookup is None:
             await self._check_index()
-            asked = await self._answerer.rewrite(asked)
+            with span("rewrite") as rewriting:
+                asked = await self._answerer.rewrite(asked)
+                rewriting.note(calls=len(asked.calls))
             if asked.search_for not in {"", question}:
                 lookup = self._lookup(asked.search_for, history)
         if lookup is not None and self._live is not None:
+            looked_up = time.time()
             try:
                 async with aclosing(self._live.stream(lookup, question)) as found:
                     async for one in found:
                         if isinstance(one, Answer):
+                            since("live", looked_up, found=one.answered)
                             one = _timed(await with_documents(one, lookup, self._retriever), begin)
                         yield one
             except (UnavailableError, BusyError) as error:
                 away = str(error)
+                since("live", looked_up, failed=type(error).__name__)
                 if not await self._index.has_documents():
                     yield Answer(question, away, "live", False, (), 0.0)
                     return
@@ -162,6 +200,7 @@ class Application:
         )
         answer: Answer | None = None
         note = ""
+        written = time.time()
         try:
             async with aclosing(self._answerer.stream(asked, evidence)) as pieces:
                 async for piece in pieces:
@@ -184,6 +223,7 @@ class Application:
                         yield piece
         if answer is None:
             raise RuntimeError("the answerer ended without an answer")
+        since("write", written, mode=answer.mode, answered=answer.answered)
         total = (time.perf_counter() - begin) * 1000
         # The note also keeps what the model did not write out of the answer cache.
         answer = replace(answer, note=answer.note or note)
@@ -248,6 +288,11 @@ class Application:
         facts = await self._index.facts()
         self._counted_at = facts.revision
         self._documents = sum(one.documents for one in facts.sources if one.scope == PUBLIC_SCOPE)
+
+    @property
+    def revision(self) -> int:
+        """Number of the index's revision, as `signature` or `count_documents` saw it last; 0 before."""
+        return max(0, self._counted_at)
 
     @property
     def documents(self) -> int:

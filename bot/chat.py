@@ -137,6 +137,20 @@ class ChatAdapter(Protocol):
         """Connect and deliver until cancelled. Returning means that the chat has ended for good."""
         ...
 
+    async def ascertain(self, message: IncomingMessage) -> IncomingMessage | None:
+        """Return a message that was accepted without certainty as the platform describes it now; None for one that is
+        not for the bot after all, such as another bot's.
+
+        A chat that must not ask its platform before it says "received" accepts what the event itself tells, with the
+        widest audience and an external sender, and is asked here before anything is answered or shown. A chat whose
+        messages are all certain returns them as they are.
+
+        Raises:
+            UnavailableError: As long as the platform does not say; nothing is guessed, the question waits.
+            RefusedError: If the bot does not see that place any more.
+        """
+        ...
+
     async def post(self, place: Place, reply: Reply, *, key: str, answers: str) -> str:
         """Show a reply as a new message and return its id.
 

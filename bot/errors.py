@@ -18,10 +18,16 @@ from __future__ import annotations
 
 
 class BotError(Exception):
-    """Base of all errors Locus raises on purpose; `str(error)` is one sentence for a person."""
+    """Base of all errors Locus raises on purpose; `str(error)` is one sentence for a person.
+
+    Attributes:
+        may_quote: True where the sentence may quote what somebody wrote or named; the log of a request then has the
+            error's kind alone.
+    """
 
     exit_code: int = 1
     retryable: bool = False
+    may_quote: bool = True
 
 
 class InvalidRequestError(BotError):
@@ -34,6 +40,7 @@ class SettingsError(BotError):
     """A setting is wrong or contradicts another, or an optional part is not installed."""
 
     exit_code = 3
+    may_quote = False
 
 
 class NotFoundError(BotError):
@@ -58,6 +65,7 @@ class UnavailableError(BotError):
 
     exit_code = 6
     retryable = True
+    may_quote = False
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -69,15 +77,18 @@ class BusyError(BotError):
 
     exit_code = 7
     retryable = True
+    may_quote = False
 
 
 class RefusedError(BotError):
     """The caller, or a place on the network, is not allowed."""
 
     exit_code = 8
+    may_quote = False
 
 
 class StorageError(BotError):
     """The data folder cannot be used as it is: full, damaged, or made with other settings."""
 
     exit_code = 9
+    may_quote = False

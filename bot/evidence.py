@@ -103,12 +103,21 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class CitedPassage:
-    """The passage behind a citation: the quoted words in their surroundings; `scope` as of `Passage`."""
+    """The passage behind a citation: the quoted words in their surroundings.
+
+    Attributes:
+        citation: What rests on it.
+        heading: As of `Passage`.
+        text: As of `Passage`.
+        scope: As of `Passage`.
+        passage_id: As of `Passage`, or "" where it is not known.
+    """
 
     citation: Citation
     heading: str
     text: str
     scope: str = ""
+    passage_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

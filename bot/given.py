@@ -27,6 +27,7 @@ class GivenAnswer:
         rests_on: Scopes of what the answer rests on: of the passages it cites, and of the answers before it that it may
             refer to. None where that is not known: it may rest on all that was searched.
         again_of: The request whose question this is once more, or "".
+        revision: Number of the index's revision it was made from; 0 where that is not known.
     """
 
     handle: str
@@ -40,6 +41,7 @@ class GivenAnswer:
     given_at: float
     rests_on: tuple[str, ...] | None = None
     again_of: str = ""
+    revision: int = 0
 
     @property
     def original(self) -> str:

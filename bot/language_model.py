@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bot.engine.options import EngineOptions
 from bot.errors import SettingsError
+from bot.extras import installing
 from bot.generation import Sampling
 from bot.ports import LanguageModel
 from bot.settings import Settings
@@ -57,7 +58,7 @@ async def _open_local(settings: Settings, path: Path, progress: Progress) -> Lan
     from bot.engine.supervisor import open_model
 
     if find_spec("llama_cpp") is None:
-        raise SettingsError("LOCUS_MODEL needs the extra 'llama': install it with `uv sync --extra llama`.")
+        raise SettingsError(f"LOCUS_MODEL needs the extra 'llama': install it with `{installing('llama')}`.")
     return await open_model(
         engine_options(settings, path),
         pins_file=pins_path(settings.data_dir),

@@ -68,7 +68,7 @@ class PrettyLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
         fields = "".join(f" {name}={_shown(value)}" for name, value in fields_of(record).items())
-        line = f"{when} {record.levelname:7} {record.name}: {_one_line(record.getMessage())}{fields}"
+        line = f"{when} {record.levelname:7} {record.name}: {_one_line(self._message(record))}{fields}"
         if record.exc_info:
             line += f"\n{self.formatException(record.exc_info)}"
         return self._without_secrets(line)
@@ -78,6 +78,13 @@ class PrettyLines(logging.Formatter):
         if self._details or ei[1] is None:
             return super().formatException(ei)
         return "\n".join(_trace(ei[1]))
+
+    def _message(self, record: logging.LogRecord) -> str:
+        """Return the sentence; errors in it that may quote what somebody wrote are told by their kind."""
+        if self._details or not current_request() or not isinstance(record.args, tuple):
+            return record.getMessage()
+        told = tuple(_told(one) if isinstance(one, BaseException) else one for one in record.args)
+        return str(record.msg) % told if told else str(record.msg)
 
     def _without_secrets(self, line: str) -> str:
         if self._secrets is not None:
@@ -93,7 +100,7 @@ class JsonLines(PrettyLines):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self._message(record),
         }
         # A field never takes the place of one of these.
         line = {**fields_of(record), **line}
@@ -132,5 +139,11 @@ def _trace(error: BaseException) -> list[str]:
         lines += [*_trace(before), "which led to:"]
     for frame in traceback.extract_tb(error.__traceback__):
         lines.append(f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}')
-    lines.append(f"{type(error).__name__}{f': {error}' if isinstance(error, BotError) else ''}")
+    told = _told(error)
+    lines.append(type(error).__name__ if told == type(error).__name__ else f"{type(error).__name__}: {told}")
     return lines
+
+
+def _told(error: BaseException) -> str:
+    """Return the sentence of an error if it can be in a log, else its kind."""
+    return str(error) if isinstance(error, BotError) and not error.may_quote else type(error).__name__

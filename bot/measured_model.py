@@ -1,4 +1,4 @@
-"""A language model whose generations are counted."""
+"""A language model whose generations are counted and traced."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bot.errors import BotError
 from bot.generation import Finished, GenerationEvent, GenerationRequest, ModelFacts, Restarted, Text, Thought
 from bot.metrics import Metrics
 from bot.ports import LanguageModel
+from bot.tracing import since
 
 
 class MeasuredModel:
@@ -35,6 +36,7 @@ class MeasuredModel:
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent]:
         """Yield the events of one generation; raises as the model."""
         first: float | None = None
+        begun_s = time.time()
         try:
             async with aclosing(self._model.generate(request)) as events:
                 async for event in events:
@@ -44,10 +46,20 @@ class MeasuredModel:
                         first = self._clock()
                     elif isinstance(event, Finished):
                         now = self._clock()
-                        self._metrics.generated(event.usage, writing_s=now - (now if first is None else first))
+                        first = now if first is None else first
+                        self._metrics.generated(event.usage, writing_s=now - first)
+                        since(
+                            "generate",
+                            begun_s,
+                            writing_s=round(now - first, 3),
+                            tokens_read=event.usage.prompt_tokens,
+                            tokens_cached=event.usage.cached_tokens,
+                            tokens_written=event.usage.new_tokens,
+                        )
                     yield event
         except BotError as error:
             self._metrics.failed("model", type(error).__name__)
+            since("generate", begun_s, failed=type(error).__name__)
             raise
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Sender:
 
     Attributes:
         chat: Name of the adapter.
-        workspace: As in `Place`; of the person, not of the channel.
+        workspace: As in `Place`; of the person, not of the channel. "" where a chat that has workspaces did not say.
         user: Id of the account.
         name: What people call them, or "".
         external: True for guests and people of other organisations.
@@ -130,6 +131,8 @@ class IncomingMessage:
         fresh: True to answer anew though an answer is cached.
         again_of: The request whose question this is once more, or "": it is answered as if it was asked then.
         files: Sent with the message, in order.
+        certain: False when the chat still has to be asked who reads `place`, who `sender` is and which `files` count:
+            nothing is answered or shown before, see `bot.chat.ChatAdapter.ascertain`.
     """
 
     place: Place
@@ -141,11 +144,26 @@ class IncomingMessage:
     fresh: bool = False
     again_of: str = ""
     files: tuple[FileReference, ...] = ()
+    certain: bool = True
 
     @property
     def request_id(self) -> str:
         """Handle of the request it makes, the same for every delivery and edit; people see it as reference."""
         return request_id(self.place, self.message_id)
+
+    def is_from(self, person: Sender) -> bool:
+        """True when a person of the same channel wrote it.
+
+        Where one of the two was not looked up yet, by the id of the account alone, which is one person's in a channel.
+        """
+        if self.certain and person.workspace:
+            return self.sender.person_id == person.person_id
+        return (self.sender.chat, self.sender.user) == (person.chat, person.user)
+
+    def ascertained(self, as_told: IncomingMessage) -> IncomingMessage:
+        """Return it with what the chat has said since: who reads its place, who wrote it, and its files."""
+        place = dataclasses.replace(self.place, audience=as_told.place.audience)
+        return dataclasses.replace(self, place=place, sender=as_told.sender, files=as_told.files, certain=True)
 
 
 def request_id(place: Place, message_id: str) -> str:

@@ -12,9 +12,8 @@ from bot.errors import BotError
 from bot.health import Health, State
 from bot.metrics import Metrics, Standing
 from bot.ports import IndexFacts
-from bot.store.client import number, text, texts
 from bot.store.inbox import Inbox
-from bot.store.lanes import REQUESTS
+from bot.store.standing import read_queue
 
 PATIENCE_S = 2.0  # with Redis and the index; what does not answer by then is not told
 
@@ -62,18 +61,15 @@ class MetricsPage:
         return self._metrics.render(standing)
 
     async def _queue(self) -> tuple[int | None, float | None]:
-        store, keys = self._inbox.store, self._inbox.keys
         try:
             async with asyncio.timeout(PATIENCE_S):
-                length = number(await store.call("XLEN", keys.inbox))
-                if not length:
-                    return 0, 0.0
-                found = await store.call("XRANGE", keys.inbox, "-", "+", "COUNT", 1)
-                fields = texts(found[0][1]) if isinstance(found, list) and found and isinstance(found[0], list) else []
-                first = REQUESTS.find(text(await store.call("GET", keys.request(fields[1])))) if fields[1:] else None
+                queue = await read_queue(self._inbox)
         except (BotError, TimeoutError):
             return None, None
-        return length, None if first is None else max(0.0, self._clock() - first.accepted_at)
+        if not queue.length:
+            return 0, 0.0
+        accepted_at = queue.accepted_at
+        return queue.length, None if accepted_at is None else max(0.0, self._clock() - accepted_at)
 
     async def _facts(self) -> IndexFacts | None:
         if self._application is None:

@@ -9,10 +9,12 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from bot.access import Access
 from bot.answer_writer import AnswerWriter, Prepared
+from bot.ascertaining import ascertain
 from bot.chat import ChatAdapter
 from bot.commands import Command as TypedCommand
 from bot.commands import CommandContext, Commands, find_command
@@ -27,10 +29,14 @@ from bot.store.client import Command
 from bot.store.given_answers import GIVEN
 from bot.store.sent_files import SentFiles
 from bot.teaching_texts import file_not_read, file_without_words
+from bot.telling_texts import how_to_be_told
 from bot.texts import model_busy, nothing_to_stop, run_again, stopped
+from bot.tracing import span, whole
 from bot.visible import PostLock, show
 
 logger = logging.getLogger(__name__)
+
+NOT_FOR_US: Final = "not for the bot"
 
 T = TypeVar("T")
 
@@ -47,7 +53,9 @@ class Pipeline:
         chat: Returns the adapter, here or in another process, that serves a chat.
         writer: Makes answers.
         commands: What people may type instead of a question.
+        access: Told who reads a place, where that was not certain before.
         metrics: Told how requests end.
+        page: Returns the address of an answer's page, by its handle; "" where it has none.
     """
 
     def __init__(
@@ -56,14 +64,18 @@ class Pipeline:
         chat: Callable[[str], ChatAdapter],
         writer: AnswerWriter,
         commands: Commands,
+        access: Access,
         *,
         metrics: Metrics = UNMEASURED,
+        page: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._metrics = metrics
+        self._page = page
         self._claims = claims
         self._chat = chat
         self._writer = writer
         self._commands = commands
+        self._access = access
         self._lock = PostLock(claims.inbox.store, claims.inbox.keys, claims.worker_id)
         self._sent = SentFiles(claims.inbox.store)
         self._changed: dict[str, asyncio.Event] = {}
@@ -95,12 +107,14 @@ class Pipeline:
                 except ChangedError:
                     changed.clear()
                     request = await self._claims.reload(request)
-        self._metrics.handled(request.message.place.chat, kind_of(outcome), seconds=time.time() - request.accepted_at)
+        chat, kind = request.message.place.chat, kind_of(outcome)
+        self._metrics.handled(chat, kind, seconds=time.time() - request.accepted_at)
+        whole(request.accepted_at, chat=chat, outcome=kind, attempts=request.attempt)
         logger.info(
             "handled",
             extra={
                 "request": request.request_id,
-                "chat": request.message.place.chat,
+                "chat": chat,
                 "outcome": outcome,
                 "attempt": request.attempt,
                 "duration_ms": round((time.perf_counter() - begun) * 1000, 1),
@@ -110,10 +124,15 @@ class Pipeline:
     async def _once(self, request: Request) -> str:
         if request.cancelled is Cancelled.DELETED:
             return await self._withdraw(request)
+        asked = await ascertain(self._chat(request.message.place.chat), self._access, self._claims, request)
+        if asked is None:
+            await self._claims.finish(request, NOT_FOR_US)
+            return NOT_FOR_US
+        request = asked
         if request.cancelled is Cancelled.STOPPED:
             return await self._say(request, stopped(), "stopped", wanted=True)
         if request.kind is Kind.NOTICE:
-            return await self._say(request, request.notice, "refused")
+            return await self._say(request, request.notice, "refused", also=self._writer.failed())
         if request.kind is Kind.STOP:
             return await self._stop(request)
         command = find_command(request.message.text)
@@ -160,7 +179,7 @@ class Pipeline:
         """Stop what the person asked before in this conversation."""
         inbox, message = self._claims.inbox, request.message
         waiting = await inbox.open_requests(message.place.conversation_id)
-        mine = [one for one in waiting if one.message.sender.person_id == message.sender.person_id]
+        mine = [one for one in waiting if one.message.is_from(message.sender)]
         any_stopped = False
         for one in mine:
             if one.seq < request.seq:
@@ -170,11 +189,13 @@ class Pipeline:
             return "stopped others"
         return await self._say(request, nothing_to_stop(), "nothing to stop", wanted=True)
 
-    async def _say(self, request: Request, sentence: str, outcome: str, *, wanted: bool = False) -> str:
+    async def _say(
+        self, request: Request, sentence: str, outcome: str, *, wanted: bool = False, also: list[Command] | None = None
+    ) -> str:
         """Show a sentence in place of an answer, with the reference unless the person wanted it so."""
         reference = "" if wanted else request.request_id
         reply = Reply(Stage.FINAL, sentence, answered=False, reference=reference)
-        return await self._end(request, reply, outcome)
+        return await self._end(request, reply, outcome, also)
 
     async def _end(self, request: Request, reply: Reply, outcome: str, also: list[Command] | None = None) -> str:
         """Show a final reply and finish."""
@@ -182,7 +203,8 @@ class Pipeline:
             request = await show(self._chat(request.message.place.chat), self._claims, request, reply)
         except NotFoundError:
             outcome = f"{outcome}, but its message was removed"
-        await self._claims.finish(request, outcome, also or ())
+        with span("finish"):
+            await self._claims.finish(request, outcome, also or ())
         return outcome
 
     async def _answer(self, request: Request) -> str:
@@ -210,16 +232,20 @@ class Pipeline:
             except BotError as error:
                 if error.retryable or isinstance(error, RefusedError):
                     raise
-                logger.warning("a question could not be answered: %s", error, extra={"request": request.request_id})
+                # Its sentence is for the person, and may repeat their words.
+                kind = type(error).__name__
+                logger.warning("a question could not be answered: %s", kind, extra={"request": request.request_id})
                 self._metrics.failed("answer", type(error).__name__)
-                return await self._say(request, str(error), type(error).__name__)
+                return await self._say(request, str(error), type(error).__name__, also=self._writer.failed())
             finally:
                 await _dropped(preparing)
             if not await self._writer.may_show(given):
                 raise ChangedError("The channel became wider while its answer was written.")
             request = await self._claims.update(request, ready=GIVEN.dump(given), also=self._writer.keep_handle(given))
         also = [*also, *await self._writer.keep(request, given), *self._sent.remember(request.message)]
-        reply = _with_files_noted(reply_of(given), len(request.message.files))
+        reply = _with_files_noted(reply_of(given, self._page(given.handle)), len(request.message.files))
+        if self._commands.tells and not given.answer.answered and given.answer.mode != "live":
+            reply = dataclasses.replace(reply, note=f"{reply.note} {how_to_be_told()}".strip())
         return await self._end(request, reply, "answered" if given.answer.answered else "not answered", also)
 
     async def _write(
@@ -228,7 +254,8 @@ class Pipeline:
         async def edit(reply: Reply) -> None:
             if self._claims.alive:
                 draft = dataclasses.replace(reply, reference=request.request_id)
-                await chat.edit(request.message.place, request.post_id, draft)
+                with span("post", stage=draft.stage.value, edited=True):
+                    await chat.edit(request.message.place, request.post_id, draft)
 
         try:
             return await self._writer.write(prepared, edit, chat.draft_interval_s)
@@ -287,8 +314,8 @@ def _working(request: Request, sentence: str) -> Reply:
     return Reply(Stage.WAITING, sentence, reference=request.request_id)
 
 
-def reply_of(given: GivenAnswer) -> Reply:
-    """Return the final reply that shows an answer."""
+def reply_of(given: GivenAnswer, page: str = "") -> Reply:
+    """Return the final reply that shows an answer; `page` is the address of its page."""
     answer = given.answer
     return Reply(
         Stage.FINAL,
@@ -300,6 +327,7 @@ def reply_of(given: GivenAnswer) -> Reply:
         handle=given.handle,
         attachments=answer.attachments,
         sections=_requests(answer.requests),
+        page=page if answer.answered or answer.citations else "",
     )
 
 

@@ -7,6 +7,9 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from bot.evidence import Answer, Evidence
 from bot.generation import Finished, GenerationEvent, GenerationRequest, ModelFacts
 from bot.messages import Turn
@@ -53,6 +56,31 @@ class IndexedSource:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceSync:
+    """How a source stands, for whoever looks after the documents.
+
+    Attributes:
+        name: As of `IndexedSource`.
+        scope: As of `IndexedSource`.
+        documents: As of `IndexedSource`; 0 where it never came in.
+        synced_at: When its documents were last brought in, in ISO 8601 and UTC, or "".
+        tried_at: When that was last tried, or "" where it is not known.
+        failed: Why it failed then, as one sentence, or "".
+        problems: Files that were left out then.
+        first: One sentence for each of the first few of these.
+    """
+
+    name: str
+    scope: str
+    documents: int
+    synced_at: str
+    tried_at: str = ""
+    failed: str = ""
+    problems: int = 0
+    first: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class IndexFacts:
     """What is indexed, for people.
 
@@ -61,12 +89,14 @@ class IndexFacts:
         published_at: When, in ISO 8601 and UTC, or "" before the first.
         documents: Documents in it.
         sources: Those that have documents, of all scopes.
+        syncs: How each source stands, of all scopes.
     """
 
     revision: int
     published_at: str
     documents: int
     sources: tuple[IndexedSource, ...] = ()
+    syncs: tuple[SourceSync, ...] = ()
 
 
 class IndexStatus(Protocol):
@@ -82,6 +112,14 @@ class IndexStatus(Protocol):
 
     async def facts(self) -> IndexFacts:
         """Return what is indexed."""
+        ...
+
+
+class Embeds(Protocol):
+    """Turns a question into a vector."""
+
+    def embed_query(self, text: str) -> npt.NDArray[np.float32]:
+        """Return a unit vector; called from several threads."""
         ...
 
 

@@ -111,6 +111,8 @@ class QueueNotices:
         request_id = one.request.request_id
         held = False
         try:
+            if not await self._is_for_us(one.request):
+                return
             held = await self._lock.acquire(request_id)
             if not held:
                 return
@@ -125,6 +127,14 @@ class QueueNotices:
                 with contextlib.suppress(BotError):
                     await self._lock.release(request_id)
         self._told[request_id] = (one.ahead, now)
+
+    async def _is_for_us(self, request: Request) -> bool:
+        """Return whether a person waits; what the chat says of an uncertain message is stored by who takes it."""
+        message = request.message
+        if message.certain:
+            return True
+        async with asyncio.timeout(HOLD_S):
+            return await self._chat(message.place.chat).ascertain(message) is not None
 
     async def _show(self, request_id: str, reply: Reply) -> None:
         """Post or edit the visible message of a request that no worker has; the lock is held."""

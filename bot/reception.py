@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
-import math
 import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
 
 from bot.access import Access
-from bot.addresses import safe_url
+from bot.bounds import checked
 from bot.chat import ChannelDigest, Vote
 from bot.commands import CommandContext, Commands, find_command
-from bot.errors import InvalidRequestError, UnavailableError
+from bot.errors import UnavailableError
 from bot.evidence import CitedPassage
 from bot.given import GivenAnswer
-from bot.messages import FileReference, IncomingMessage, Place, Sender, digest
+from bot.log_context import logged_as
+from bot.messages import IncomingMessage, Place, Sender, digest
 from bot.metrics import UNMEASURED, Metrics
 from bot.plain_text import without_controls
 from bot.replies import Reply, Stage
@@ -28,16 +27,12 @@ from bot.store.digest_subscriptions import Subscriptions
 from bot.store.feedback import Feedback
 from bot.store.given_answers import GivenAnswers
 from bot.store.inbox import Inbox, Receipt
-from bot.texts import commands_elsewhere, malformed_message, nothing_to_stop, shutting_down
+from bot.texts import commands_elsewhere, nothing_to_stop, shutting_down
 from bot.texts import stopped as stopped_sentence
+from bot.tracing import UNTRACED, Traces, span, traced
 
 logger = logging.getLogger(__name__)
 
-MAX_ID_CHARS = 300
-MAX_NAME_CHARS = 200
-MAX_FILES = 10  # of a message
-MAX_FILE_ID_CHARS = 2000  # an encrypted file is known by its address and its keys
-MAX_TEXT_CHARS = 20_000  # of a message; what is read of a question is less
 AT_ONCE = 16  # messages in one transaction; between two, answers that are being written go on
 
 
@@ -51,6 +46,7 @@ class InboxReception:
         feedback: Where opinions go.
         commands: What is carried out at once; None in a process without an application.
         metrics: Told of opinions.
+        traces: Take how long accepting takes.
     """
 
     def __init__(
@@ -62,7 +58,9 @@ class InboxReception:
         commands: Commands | None = None,
         *,
         metrics: Metrics = UNMEASURED,
+        traces: Traces = UNTRACED,
     ) -> None:
+        self._traces = traces
         self._commands = commands
         self._metrics = metrics
         self._inbox = inbox
@@ -82,7 +80,14 @@ class InboxReception:
         """Accept a message; see `bot.chat.Reception`."""
         self._check_open()
         message = checked(message)
-        await self._access.saw(message.place)
+        with logged_as(message.request_id), traced(self._traces, message.request_id), span("accept") as accepting:
+            receipt = await self._accepted(message)
+            accepting.note(new=receipt.new)
+        return receipt
+
+    async def _accepted(self, message: IncomingMessage) -> Receipt:
+        if message.certain:
+            await self._access.saw(message.place)
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._arrived.append((message, receipt))
         async with self._storing:
@@ -136,7 +141,7 @@ class InboxReception:
             targets = [
                 one.request_id
                 for one in waiting
-                if one.message.sender.person_id == by.person_id and one.message.place.channel_id == place.channel_id
+                if one.message.is_from(by) and one.message.place.channel_id == place.channel_id
             ]
         stopped = [await self._inbox.cancel(target, Cancelled.STOPPED, allowed=allowed) for target in targets]
         return any(stopped)
@@ -225,52 +230,3 @@ def _tell(receipt: asyncio.Future[Receipt], outcome: Receipt | Exception) -> Non
     else:
         receipt.set_exception(outcome)
         receipt.exception()
-
-
-def checked(message: IncomingMessage) -> IncomingMessage:
-    """Return a message within sane bounds: longer texts and names are cut, lone surrogates replaced.
-
-    Raises:
-        InvalidRequestError: If an id is missing, too long or no text, or the order is no number.
-    """
-    place, sender = message.place, message.sender
-    ids = {"chat": place.chat, "channel": place.channel, "message": message.message_id, "user": sender.user}
-    others = {
-        "workspace": place.workspace,
-        "thread": place.thread,
-        "version": message.version,
-        "home": sender.workspace,
-    }
-    for name, value in {**ids, **others}.items():
-        if (name in ids and not value) or len(value) > MAX_ID_CHARS or not _encodable(value):
-            raise InvalidRequestError(malformed_message(name))
-    if not math.isfinite(message.order):
-        raise InvalidRequestError(malformed_message("order"))
-    return dataclasses.replace(
-        message,
-        text=_repaired(message.text[:MAX_TEXT_CHARS]),
-        files=tuple(_bounded(file) for file in message.files[:MAX_FILES] if len(file.file_id) <= MAX_FILE_ID_CHARS),
-        sender=dataclasses.replace(sender, name=_repaired(sender.name[:MAX_NAME_CHARS])),
-    )
-
-
-def _bounded(file: FileReference) -> FileReference:
-    return FileReference(
-        _repaired(file.file_id),
-        _repaired(file.name[:MAX_NAME_CHARS]),
-        max(0, file.size_bytes),
-        _repaired(file.media_type[:MAX_NAME_CHARS]),
-        safe_url(file.url) or "",
-    )
-
-
-def _repaired(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -49,6 +49,7 @@ class Reply:
         handle: Random handle that buttons and reactions carry, or "" where there is nothing to press.
         attachments: Files shown with a final reply.
         sections: Lists below the text, each entry with a link; a renderer may split them over several messages.
+        page: Address of the page that shows an answer with its passages, or "".
         begins_stream: True where drafts follow at once, so that a chat may begin to stream.
     """
 
@@ -62,6 +63,7 @@ class Reply:
     attachments: tuple[Attachment, ...] = ()
     sections: tuple[Section, ...] = ()
     begins_stream: bool = False
+    page: str = ""
 
     @property
     def final(self) -> bool:

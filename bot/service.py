@@ -9,7 +9,8 @@ import os
 import secrets
 import socket
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import UTC, tzinfo
 from enum import StrEnum
 
 from bot.access import Access
@@ -20,11 +21,13 @@ from bot.chats import Chats
 from bot.commands import CommandName, Commands, Handler
 from bot.commands.classroom import Classroom
 from bot.commands.teaching import teaching_commands
-from bot.digest.digests import Digests
+from bot.digest.digests import Digests, leave_digests
 from bot.digest.parts import DigestParts
-from bot.errors import UnavailableError
+from bot.errors import SettingsError, UnavailableError
+from bot.extras import installing
 from bot.health import Health, State
-from bot.health_page import HealthPage
+from bot.mending.looking_again import LookingAgain
+from bot.mending.mending import Mending, MendingParts
 from bot.metrics import UNMEASURED, Metrics
 from bot.metrics_page import MetricsPage
 from bot.permissions import Permissions
@@ -50,7 +53,10 @@ from bot.store.relay import RelayServer
 from bot.store.repair import repair
 from bot.store.schedules import Schedule, Schedules
 from bot.store.sent_files import SentFiles
+from bot.store.tally import Tally
 from bot.store.threads import JoinedThreads
+from bot.tracing import UNTRACED, Traces
+from bot.web.address import PublicAddress
 from bot.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -87,6 +93,8 @@ class Service:
         more: Commands of parts that are not assembled here, by name.
         digest: What digests are made of; None where there are none.
         metrics: Counts what happens; /metrics of the health page shows it.
+        traces: Take the stages of requests.
+        zone: The lab's time zone, for counts by day and dates on pages.
     """
 
     def __init__(
@@ -101,8 +109,12 @@ class Service:
         more: Mapping[CommandName, Handler] | None = None,
         digest: DigestParts | None = None,
         metrics: Metrics = UNMEASURED,
+        traces: Traces = UNTRACED,
+        zone: tzinfo = UTC,
     ) -> None:
+        self._zone = zone
         self._metrics = metrics
+        self._traces = traces
         if Role.WORKER in roles and application is None:
             raise ValueError("a worker needs an application")
         self.health = Health(("redis", *(adapter.name for adapter in adapters)))
@@ -128,14 +140,16 @@ class Service:
             },
         )
         self.given = GivenAnswers(store, days=days)
-        self.feedback = Feedback(store, days=days, limit=settings.feedback_kept)
+        self.tally = Tally(store, zone=zone)
+        self.feedback = Feedback(store, days=days, limit=settings.feedback_kept, tally=self.tally)
         self.conversations = Conversations(store, days=settings.conversation_days, tokens=settings.conversation_tokens)
         self.cache = AnswerCache(store, hours=settings.answer_cache_h)
         self.unanswered = Unanswered(store, days=days)
+        self.mending = self._make_mending(days)
         self.digests = self._make_digests(digest) if digest is not None else None
         self.commands = self._make_commands()
         self.reception = InboxReception(
-            self.inbox, self.access, self.given, self.feedback, self.commands, metrics=metrics
+            self.inbox, self.access, self.given, self.feedback, self.commands, metrics=metrics, traces=traces
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -147,9 +161,7 @@ class Service:
         worker = self._make_worker() if Role.WORKER in self._roles else None
         async with AsyncExitStack() as stack:
             if self._settings.health_port:
-                host, port = self._settings.health_host, self._settings.health_port
-                metrics = MetricsPage(self._metrics, self.health, self.inbox, self._application)
-                await stack.enter_async_context(HealthPage(self.health, host, port, metrics=metrics))
+                await stack.enter_async_context(self._open_pages())
             await self._prepare(worker, stop)
             running = [_watched(name, part, stop) for name, part in self._parts(worker, stop)]
             stack.push_async_callback(_end, running)
@@ -163,6 +175,41 @@ class Service:
         for failure in failures:
             if failure is not None:
                 raise failure
+
+    def _open_pages(self) -> AbstractAsyncContextManager[object]:
+        """Return the web pages, which are served while it is entered.
+
+        Raises:
+            SettingsError: If the extra is not installed.
+        """
+        try:
+            from bot.web.dashboard import DashboardParts, open_dashboard
+        except ImportError as error:
+            raise SettingsError(
+                f"LOCUS_HEALTH_PORT needs the extra 'run' ({error.name} is missing): install it with "
+                f"`{installing('run')}`, or set it to 0."
+            ) from error
+        parts = DashboardParts(
+            self.health,
+            MetricsPage(self._metrics, self.health, self.inbox, self._application),
+            self.inbox,
+            self.access,
+            self.given,
+            self.tally,
+            self._application,
+            self.digests.roster if self.digests is not None else None,
+            self._zone,
+        )
+        return open_dashboard(self._settings, parts)
+
+    def _page(self, handle: str) -> str:
+        """Return the address of an answer's page, or "" where people cannot reach it."""
+        settings = self._settings
+        has_dashboard = settings.dashboard_token is not None or settings.proxy_user_header
+        # Of several processes another one may serve the pages.
+        if not has_dashboard or (self._alone and not settings.health_port):
+            return ""
+        return PublicAddress(settings.public_url).full("/answers", handle) or ""
 
     async def _prepare(self, worker: Worker | None, stop: asyncio.Event) -> None:
         """Make the stream; waits while Redis is away, as it may start after Locus."""
@@ -186,6 +233,9 @@ class Service:
             leader = Leader(self._store, "queue-notices", self.process_id, lease_s=LEADER_LEASE_S)
             yield "worker", worker.run()
             yield "queue notices", QueueNotices(self.inbox, self.chats.named, leader).run()
+            looking = self._looking_again()
+            if looking is not None:
+                yield "looking again", looking.run()
         if Role.SCHEDULER in self._roles:
             yield "scheduler", self._run_scheduler()
         if Role.ADAPTER in self._roles:
@@ -207,6 +257,8 @@ class Service:
         scheduler.register(REPAIR, mend)
         if self.digests is not None:
             self.digests.register(scheduler)
+        else:
+            leave_digests(scheduler)
         await scheduler.start()
         await self._plan(scheduler.schedules)
         try:
@@ -240,6 +292,29 @@ class Service:
             health=self.health,
         )
 
+    def _looking_again(self) -> LookingAgain | None:
+        if self._application is None:
+            return None
+        return self.mending.looking_again(self._application, self.process_id, lease_s=self._settings.lease_s)
+
+    def _make_mending(self, days: float) -> Mending:
+        threads = JoinedThreads(self._store, days=self._settings.conversation_days)
+        return Mending(
+            MendingParts(
+                self._store,
+                self.inbox,
+                self.access,
+                self.conversations,
+                self.given,
+                self.feedback,
+                self.unanswered,
+                self.chats.named,
+                threads,
+                self._page,
+                days,
+            )
+        )
+
     def _make_commands(self) -> Commands | None:
         """Return what people may type; None in a process without an application."""
         if self._application is None:
@@ -251,6 +326,7 @@ class Service:
                 application.teacher, Drafts(self._store), SentFiles(self._store), self.access, self.permissions
             )
             more = {**teaching_commands(room), **more}
+        more = {**self.mending.handlers(application), **more}
         people = People(
             self.inbox,
             self.conversations,
@@ -273,9 +349,11 @@ class Service:
         assert self._application is not None and self.commands is not None  # noqa: S101, PT018 - a worker has both
         settings = self._settings
         claims = Claims(self.inbox, self.process_id, lease_s=settings.lease_s, retention_days=settings.retention_days)
-        memory = Memory(self.conversations, self.cache, self.given, self.unanswered)
+        memory = Memory(self.conversations, self.cache, self.given, self.unanswered, self.tally)
         writer = AnswerWriter(self._application, self.access, memory, metrics=self._metrics)
-        pipeline = Pipeline(claims, self.chats.named, writer, self.commands, metrics=self._metrics)
+        pipeline = Pipeline(
+            claims, self.chats.named, writer, self.commands, self.access, metrics=self._metrics, page=self._page
+        )
         return Worker(
             claims,
             pipeline,
@@ -285,6 +363,7 @@ class Service:
             max_failures=settings.max_failures,
             max_deaths=settings.max_deaths,
             metrics=self._metrics,
+            traces=self._traces,
         )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 
@@ -104,6 +105,22 @@ class ServiceSettings(BaseSettings):
         description="Port of the health page on this machine (/healthz, /readyz, /metrics); 0 is off.",
     )
     health_host: str = Field("127.0.0.1", description="Address the health page listens on.")
+    traces_url: str | None = Field(
+        None,
+        description="A collector of OpenTelemetry traces (extra tracing), as http://HOST:PORT for OTLP over HTTP; none "
+        "makes no traces.",
+    )
+
+    @field_validator("traces_url")
+    @classmethod
+    def _collector(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://none")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
+            raise ValueError(
+                "give the collector's address as http://HOST:PORT, without a password, which belongs into "
+                "OTEL_EXPORTER_OTLP_HEADERS"
+            )
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> ServiceSettings:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 from rich.console import Console
@@ -18,8 +20,10 @@ from bot.chat import ChatAdapter
 from bot.commands.sources import public_titles
 from bot.digest.parts import make_digest_parts
 from bot.errors import SettingsError
+from bot.extras import installing
 from bot.metrics import UNMEASURED, Metrics
 from bot.pictures.drawing import Drawing
+from bot.scheduling.zones import default_zone
 from bot.service import ALL_ROLES, Role, Service
 from bot.settings import Settings
 from bot.store.client import Store
@@ -27,6 +31,7 @@ from bot.store.genenetwork_cache import GeneNetworkCache
 from bot.store.opening import open_store
 from bot.store.threads import JoinedThreads
 from bot.texts import quoting_only
+from bot.tracing import UNTRACED, Traces
 
 if TYPE_CHECKING:
     from adapters.matrix.account import MatrixAccount as MatrixAccount
@@ -62,9 +67,11 @@ async def open_service(
         drawing = Drawing()
         stack.push_async_callback(asyncio.to_thread, drawing.close)
         metrics = _metrics() if settings.health_port else UNMEASURED
+        traces = await stack.enter_async_context(_traces(settings, roles))
         if Role.WORKER in roles or Role.SCHEDULER in roles:
             # One client for all that this process asks of GeneNetwork, with a memory that all processes share.
-            genenetwork = await stack.enter_async_context(open_genenetwork(settings, GeneNetworkCache(store)))
+            opening = open_genenetwork(settings, GeneNetworkCache(store), probe=True)
+            genenetwork = await stack.enter_async_context(opening)
         if Role.WORKER in roles:
             opened = open_application(settings, loading, genenetwork, drawing=drawing, metrics=metrics)
             application = await stack.enter_async_context(opened)
@@ -75,6 +82,7 @@ async def open_service(
             digest = await make_digest_parts(
                 settings, genenetwork.catalogue, drawing, model, folders, declared=Role.SCHEDULER in roles
             )
+        zone = await asyncio.to_thread(lambda: ZoneInfo(default_zone(settings.time_zone)))
         # A worker that is no adapter posts through the process that is connected.
         adapters = [terminal] if terminal is not None else []
         if settings.slack_bot_token is not None and Role.ADAPTER in roles:
@@ -86,7 +94,18 @@ async def open_service(
                 "No chat is configured: run `locus run` in a terminal, set LOCUS_TERMINAL=on to read questions from a "
                 "pipe, or connect Slack (docs/slack.md) or Matrix (docs/matrix.md)."
             )
-        yield Service(settings, application, store, adapters, roles, alone=alone, digest=digest, metrics=metrics)
+        yield Service(
+            settings,
+            application,
+            store,
+            adapters,
+            roles,
+            alone=alone,
+            digest=digest,
+            metrics=metrics,
+            traces=traces,
+            zone=zone,
+        )
 
 
 def _terminal(settings: Settings, stack: AsyncExitStack) -> ChatAdapter | None:
@@ -111,9 +130,30 @@ def _metrics() -> Metrics:
     except ImportError as error:
         raise SettingsError(
             f"LOCUS_HEALTH_PORT needs the extra 'run' ({error.name} is missing): install it with "
-            "`uv sync --extra run`, or set it to 0."
+            f"`{installing('run')}`, or set it to 0."
         ) from error
     return PrometheusMetrics()
+
+
+@asynccontextmanager
+async def _traces(settings: Settings, roles: frozenset[Role]) -> AsyncIterator[Traces]:
+    """Yield where spans go.
+
+    Raises:
+        SettingsError: If the extra is not installed.
+    """
+    if settings.traces_url is None:
+        yield UNTRACED
+        return
+    try:
+        from bot.otel_traces import open_traces
+    except ImportError as error:
+        raise SettingsError(
+            f"LOCUS_TRACES_URL needs the extra 'tracing' ({error.name} is missing): install it with "
+            f"`{installing('tracing')}`, or leave it out."
+        ) from error
+    async with open_traces(settings.traces_url, roles, secrets.token_hex(4)) as traces:
+        yield traces
 
 
 async def _open_slack(
@@ -130,7 +170,7 @@ async def _open_slack(
         from adapters.slack.options import Options
     except ImportError as error:
         raise SettingsError(
-            f"Slack needs the extra 'slack' ({error.name} is missing): install it with `uv sync --extra slack`."
+            f"Slack needs the extra 'slack' ({error.name} is missing): install it with `{installing('slack')}`."
         ) from error
     options = Options(
         mode=settings.slack_mode,
@@ -173,7 +213,7 @@ async def _open_matrix(settings: Settings, store: Store, stack: AsyncExitStack) 
         from adapters.matrix.adapter import MatrixAdapter
     except ImportError as error:
         raise SettingsError(
-            f"Matrix needs the extra 'matrix' ({error.name} is missing): install it with `uv sync --extra matrix`."
+            f"Matrix needs the extra 'matrix' ({error.name} is missing): install it with `{installing('matrix')}`."
         ) from error
     options, credentials = matrix_options(settings)
     adapter = MatrixAdapter(
@@ -196,7 +236,7 @@ def matrix_account(settings: Settings) -> MatrixAccount:
         from adapters.matrix.account import MatrixAccount
     except ImportError as error:
         raise SettingsError(
-            f"Matrix needs the extra 'matrix' ({error.name} is missing): install it with `uv sync --extra matrix`."
+            f"Matrix needs the extra 'matrix' ({error.name} is missing): install it with `{installing('matrix')}`."
         ) from error
     return MatrixAccount(options, settings.data_dir / MATRIX_FOLDER, credentials)
 

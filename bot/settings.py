@@ -10,15 +10,18 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.digest_settings import DigestSettings
 from bot.errors import SettingsError
+from bot.model_settings import ModelSettings
+from bot.secret_files import SUFFIX, SecretFile, given_twice, secret_files
 from bot.service_settings import Names
+from bot.web_settings import WebSettings
 
 PREFIX = "LOCUS_"
 DEFAULT_HOSTS = (
@@ -37,7 +40,7 @@ def default_data_dir() -> Path:
     return Path(base) / "locus"
 
 
-class Settings(DigestSettings):
+class Settings(ModelSettings, WebSettings):
     """Every setting of Locus; the name of a variable is LOCUS_ and the field in capitals (docs/settings.md)."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
@@ -91,80 +94,6 @@ class Settings(DigestSettings):
         2000, ge=1, le=1_000_000, description="Answers whose cards are kept for `locus answer show` and `replay`."
     )
 
-    model: Path | None = Field(
-        None, description="A GGUF model that writes the answers (extra llama); none means quoting the documents."
-    )
-    lora: Names = Field(
-        (), description="LoRA adapters (GGUF) for the model, as PATH or PATH:SCALE, separated by spaces or commas."
-    )
-    model_context: int = Field(
-        4096, ge=512, le=1_048_576, description="Tokens of prompt and answer of one question, at most."
-    )
-    model_cache_tokens: int = Field(
-        0,
-        ge=0,
-        le=16_777_216,
-        description="Tokens of all running and remembered conversations together that the model holds in memory; 0 "
-        "means up to four contexts, as memory allows.",
-    )
-    model_kv_type: Literal["f16", "q8_0"] = Field(
-        "f16", description="Number format of that memory; q8_0 takes about half."
-    )
-    model_parallel: int = Field(16, ge=1, le=64, description="Answers that are written at the same time, at most.")
-    model_queue: int = Field(64, ge=1, le=10_000, description="Questions that may wait for the model.")
-    model_threads: int = Field(0, ge=0, le=256, description="Threads of the model; 0 means one per core.")
-    model_max_tokens: int = Field(400, ge=16, le=8192, description="Longest written answer, in tokens.")
-    model_temperature: float | None = Field(
-        None,
-        ge=0,
-        le=2,
-        description="Randomness of the model; 0 is always the likeliest word. Unset, like the four below: what the "
-        "model's file recommends, else 0.2.",
-    )
-    model_top_k: int | None = Field(
-        None, ge=0, le=1000, description="Choose among this many likeliest tokens only; 0 is off. Unset: file, else 40."
-    )
-    model_top_p: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="Choose among the likeliest tokens that together have this probability. Unset: file, else 0.95.",
-    )
-    model_min_p: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Leave out tokens below this share of the likeliest one's probability. Unset: file, else 0.05.",
-    )
-    model_repetition_penalty: float | None = Field(
-        None, gt=0, le=2, description="Above 1, words just used become less likely. Unset: file, else 1 (off)."
-    )
-    model_seed: int = Field(0, ge=0, le=4_294_967_295, description="Seed of the model's random numbers.")
-    model_thinking: bool = Field(False, description="Let a reasoning model think before it answers; slower.")
-    model_timeout_s: float = Field(
-        300, gt=0, le=3600, description="Longest time for one written answer, waiting included, in seconds."
-    )
-    model_hang_s: float = Field(
-        120, ge=5, le=3600, description="Seconds without a sign of life after which the model is started again."
-    )
-    gpu_layers: Literal["auto"] | int = Field(
-        "auto", description="Layers of the model on the GPU: auto (as many as fit), -1 (all), or a number."
-    )
-    tensor_split: Names = Field(
-        (), description="Share of each of several GPUs, such as `3 1`; none means by their free memory."
-    )
-    flash_attention: Literal["auto", "on", "off"] = Field(
-        "auto", description="Flash attention of llama.cpp: auto is on with a GPU or a q8_0 cache, off on a CPU."
-    )
-    remote_url: str | None = Field(
-        None,
-        description="An OpenAI-compatible API (llama-server, vLLM, Ollama) that writes instead, as "
-        "http://HOST:PORT/v1; LOCUS_MODEL, where set, steps in when it is down.",
-    )
-    remote_model: str = Field("", description="Name of the model there; empty means its only one.")
-    remote_key: SecretStr | None = Field(None, description="Key for that API.")
-    remote_timeout_s: float = Field(120, gt=0, le=3600, description="Seconds to wait for the first word of that API.")
-
     fetch_allowed_hosts: Names = Field(
         DEFAULT_HOSTS, description="Hosts documents may be downloaded from, separated by spaces; *.example.org works."
     )
@@ -175,22 +104,49 @@ class Settings(DigestSettings):
     fetch_timeout_s: float = Field(60, gt=0, le=3600, description="Longest single download, in seconds.")
     contact: str = Field("", max_length=200, description="Contact put into the User-Agent of downloads.")
 
-    @field_validator("gpu_layers", mode="before")
     @classmethod
-    def _number(cls, value: object) -> object:
-        return int(value) if isinstance(value, str) and value.lstrip("-").isdigit() else value
-
-    @field_validator("tensor_split")
-    @classmethod
-    def _shares(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(share.replace(".", "", 1).isdigit() for share in value):
-            raise ValueError("give numbers separated by spaces, such as 3 1")
-        return value
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let .env name files with secrets, which `load_settings` reads; every other unknown line is refused."""
+        if isinstance(dotenv_settings, DotEnvSettingsSource):
+            known = secret_file_names()
+            kept = {name: value for name, value in dotenv_settings.env_vars.items() if name.upper() not in known}
+            dotenv_settings.env_vars = kept
+        return init_settings, env_settings, dotenv_settings
 
 
 def setting_names() -> set[str]:
-    """Return the names of all environment variables Locus knows."""
+    """Return the names of all settings, as variables."""
     return {PREFIX + name.upper() for name in Settings.model_fields}
+
+
+def secret_names() -> list[str]:
+    """Return the names of the settings that are secrets, as variables."""
+    fields = Settings.model_fields.items()
+    return [
+        PREFIX + name.upper() for name, field in fields if SecretStr in (field.annotation, *get_args(field.annotation))
+    ]
+
+
+def secret_file_names() -> set[str]:
+    """Return the names of the variables that name a file with a secret."""
+    return {name + SUFFIX for name in secret_names()}
+
+
+def named_secret_files(environment: Mapping[str, str], env_file: Path) -> list[SecretFile]:
+    """Return the files with secrets that the environment and a .env file name.
+
+    Raises:
+        UnicodeDecodeError: If the .env file is no UTF-8 text.
+        OSError: If it cannot be read.
+    """
+    return secret_files(secret_names(), environment, _lines(env_file))
 
 
 def secret_values(settings: Settings) -> list[str]:
@@ -201,7 +157,7 @@ def secret_values(settings: Settings) -> list[str]:
 
 def unknown_names(environment: Mapping[str, str]) -> dict[str, str | None]:
     """Return LOCUS_ names that are no setting, each with the nearest known name or None."""
-    known = setting_names()
+    known = setting_names() | secret_file_names()
     unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
     return {name: next(iter(difflib.get_close_matches(name, known, 1)), None) for name in unknown}
 
@@ -209,13 +165,16 @@ def unknown_names(environment: Mapping[str, str]) -> dict[str, str | None]:
 def setting_problems(env_file: Path | None = None, **overrides: object) -> list[str]:
     """Return a sentence for everything that keeps the settings from being read; arguments as `load_settings`."""
     file = env_file or Path(".env")
+    problems: list[str] = []
     try:
-        _read(file, overrides)
+        secrets, problems = _secrets(file)
+        # A secret that cannot be read is there all the same: that others need it is no second problem.
+        _read(file, secrets, overrides)
     except ValidationError as error:
-        return [_problem(one, file) for one in error.errors()]
+        return [*problems, *(_problem(one, file) for one in error.errors())]
     except (UnicodeDecodeError, OSError) as error:
         return [str(_unreadable(file, error))]
-    return []
+    return problems
 
 
 def load_settings(env_file: Path | None = None, **overrides: object) -> Settings:
@@ -226,20 +185,44 @@ def load_settings(env_file: Path | None = None, **overrides: object) -> Settings
         overrides: Options of the command line; None means not given.
 
     Raises:
-        SettingsError: If a value is out of range or a line of the .env file is no setting.
+        SettingsError: If a value is out of range, a line of the .env file is no setting, or a file with a secret cannot
+            be read.
     """
     file = env_file or Path(".env")
     try:
-        return _read(file, overrides)
+        secrets, problems = _secrets(file)
+        if problems:
+            raise SettingsError(problems[0])
+        return _read(file, secrets, overrides)
     except ValidationError as error:
         raise SettingsError(_problem(error.errors()[0], file)) from error
     except (UnicodeDecodeError, OSError) as error:
         raise _unreadable(file, error) from error
 
 
-def _read(file: Path, overrides: Mapping[str, object]) -> Settings:
-    given = {name: value for name, value in overrides.items() if value is not None}
+def _read(file: Path, secrets: Mapping[str, object], overrides: Mapping[str, object]) -> Settings:
+    given = {**secrets, **{name: value for name, value in overrides.items() if value is not None}}
     return Settings(_env_file=file if file.is_file() else None, **given)  # type: ignore[arg-type]
+
+
+def _secrets(file: Path) -> tuple[dict[str, object], list[str]]:
+    """Return the secrets that stand in files, by their fields, and what is wrong with such files."""
+    places = (os.environ, _lines(file))
+    files = secret_files(secret_names(), *places)
+    problems = given_twice(files, *places)
+    found: dict[str, object] = {}
+    for one in files:
+        field = one.name.removeprefix(PREFIX).lower()
+        try:
+            found[field] = one.read()
+        except SettingsError as error:
+            problems.append(str(error))
+            found[field] = "unreadable"
+    return found, problems
+
+
+def _lines(file: Path) -> Mapping[str, str | None]:
+    return dotenv_values(file) if file.is_file() else {}
 
 
 def _unreadable(file: Path, error: UnicodeDecodeError | OSError) -> SettingsError:
@@ -256,7 +239,7 @@ def _problem(error: ErrorDetails, file: Path) -> str:
         return f"{message}."
     shown = name.upper() if name.upper().startswith(PREFIX) else PREFIX + name.upper()
     if error["type"] == "extra_forbidden":
-        near = next(iter(difflib.get_close_matches(shown, setting_names(), 1)), None)
+        near = next(iter(difflib.get_close_matches(shown, setting_names() | secret_file_names(), 1)), None)
         hint = f"did you mean {near}?" if near else "docs/settings.md lists them."
         return f"{file} sets {shown}, which is no setting of Locus: {hint}"
     return f"{shown} is {error['input']!r}: {message}."

@@ -342,8 +342,14 @@ def terminal_in_use(folder: str) -> str:
     return f"Another `locus run` chats in its terminal with {folder}: end it, or set LOCUS_TERMINAL=off for this one."
 
 
-def help_text(*, direct: bool, digests: bool = False) -> str:
-    """What can be asked and typed; `digests` where channels can be told of new datasets."""
+def help_text(*, direct: bool, digests: bool = False, tells: bool = False) -> str:
+    """What can be asked and typed.
+
+    Args:
+        direct: In a direct conversation.
+        digests: Where channels can be told of new datasets.
+        tells: Where people can be told later what the documents do not answer now.
+    """
     conversation = (
         'Here everything is one conversation until you write "new".' if direct else "Each thread is a conversation."
     )
@@ -370,6 +376,13 @@ def help_text(*, direct: bool, digests: bool = False) -> str:
         "- files: which files I was taught here\n"
         "- forget this file: take back the file that was taught in this conversation\n"
         "- forget file NAME: take back any other of this channel"
+        + (
+            "\n- tell me: tell you here when the documents answer your last question that they did not, or whose answer "
+            "you have voted down"
+            "\n- don't tell me: withdraw that"
+            if tells
+            else ""
+        )
         + ("\n- digest help: how this channel is told of new datasets in GeneNetwork" if digests else "")
     )
 
@@ -396,10 +409,10 @@ def forget_explained() -> str:
     """`forget me`, which has to be confirmed."""
     return (
         "I would delete what I have stored of your questions and my answers to them, your open questions, your "
-        "feedback with its comments, files of yours that wait for your word, and copies of those answers kept for "
-        "others who ask the same. Messages in the chat itself stay: delete those yourself. Files that you taught "
-        'belong to their channel and stay too: "files" lists them there, "forget file NAME" takes one back. It cannot '
-        'be undone. To do it, write "forget me now".'
+        "feedback with its comments, what you wanted to be told later, files of yours that wait for your word, and "
+        "copies of those answers kept for others who ask the same. Messages in the chat itself stay: delete those "
+        'yourself. Files that you taught belong to their channel and stay too: "files" lists them there, "forget file '
+        'NAME" takes one back. It cannot be undone. To do it, write "forget me now".'
     )
 
 

@@ -14,6 +14,7 @@ from bot.requests import Request
 from bot.store.claims import Claims
 from bot.store.client import Store, text
 from bot.store.keys import Keys
+from bot.tracing import span
 
 logger = logging.getLogger(__name__)
 
@@ -72,10 +73,11 @@ async def show(chat: ChatAdapter, claims: Claims, request: Request, reply: Reply
         post_id = await chat.find(message.place, request.request_id, answers=message.message_id) or ""
         if post_id:
             request = await claims.update(request, post_id=post_id)
-    if post_id:
-        await chat.edit(message.place, post_id, reply)
-        return request
-    post_id = await chat.post(message.place, reply, key=request.request_id, answers=message.message_id)
+    with span("post", stage=reply.stage.value, edited=bool(post_id)):
+        if post_id:
+            await chat.edit(message.place, post_id, reply)
+            return request
+        post_id = await chat.post(message.place, reply, key=request.request_id, answers=message.message_id)
     return await claims.update(request, post_id=post_id)
 
 

@@ -19,6 +19,7 @@ from bot.requests import Kind, Request
 from bot.store.claims import Claims, LostError
 from bot.store.succession import Succession
 from bot.texts import given_up
+from bot.tracing import UNTRACED, Traces, since, span, traced, whole
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Worker:
         max_failures: Failures after which a question is given up.
         max_deaths: Deaths of its worker after which it is.
         metrics: Told of errors.
+        traces: Take the stages of requests.
         clock: Seconds since 1970.
     """
 
@@ -55,6 +57,7 @@ class Worker:
         max_failures: int,
         max_deaths: int,
         metrics: Metrics = UNMEASURED,
+        traces: Traces = UNTRACED,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._claims = claims
@@ -66,6 +69,7 @@ class Worker:
         self._max_failures = max_failures
         self._max_deaths = max_deaths
         self._metrics = metrics
+        self._traces = traces
         self._clock = clock
         self._running: dict[str, tuple[asyncio.Task[None], bool]] = {}
         self._wake = asyncio.Event()
@@ -155,8 +159,11 @@ class Worker:
     async def _handle(self, request: Request) -> None:
         """Process a request and decide what becomes of it when that fails."""
         try:
-            with logged_as(request.request_id):
-                await self._try(request)
+            with logged_as(request.request_id), traced(self._traces, request.request_id):
+                if request.attempt == 1:
+                    since("wait", request.accepted_at)
+                with span("attempt", attempt=request.attempt, deaths=request.deaths, failures=request.failures):
+                    await self._try(request)
         except LostError as error:
             logger.info("%s", error, extra={"request": request.request_id})
         except UnavailableError as error:
@@ -172,7 +179,8 @@ class Worker:
 
     async def _try(self, request: Request) -> None:
         if request.kind is Kind.QUESTION and request.deaths >= self._max_deaths:
-            await self._give_up(request, f"its worker died {request.deaths} times")
+            reason = f"its worker died {request.deaths} times"
+            await self._give_up(request, reason, reason)
             return
         try:
             try:
@@ -184,34 +192,36 @@ class Worker:
         except LostError:
             raise
         except RefusedError as error:
-            await self._end_untold(request, str(error))
+            await self._end_untold(request, error)
         except BusyError:
-            await self._claims.hand_back(request, after_s=BUSY_PAUSE_S * random.uniform(0.7, 1.3))  # noqa: S311
+            await self._claims.hand_back(request, after_s=BUSY_PAUSE_S * random.uniform(0.7, 1.3))  # noqa: S311 - spreads
         except UnavailableError as error:
             if self._clock() - request.accepted_at > GIVE_UP_AFTER_S:
-                await self._end_untold(request, str(error))
+                await self._end_untold(request, error)
                 return
             pause_s = max(error.retry_after_s or 0.0, min(LONGEST_PAUSE_S, 0.25 * 2 ** min(request.attempt, 10)))
             logger.info("tried again later: %s", error, extra={"request": request.request_id})
-            await self._claims.hand_back(request, after_s=pause_s * random.uniform(0.7, 1.0))  # noqa: S311
+            await self._claims.hand_back(request, after_s=pause_s * random.uniform(0.7, 1.0))  # noqa: S311 - spreads
         except Exception as error:
             logger.exception("a question failed", extra={"request": request.request_id})
             if request.kind is not Kind.QUESTION:
                 await self._claims.hand_back(request, failed=True, after_s=LONGEST_PAUSE_S)
             elif request.failures + 1 >= self._max_failures:
-                await self._give_up(request, f"{type(error).__name__}: {error}")
+                await self._give_up(request, f"{type(error).__name__}: {error}", type(error).__name__)
             else:
                 await self._claims.hand_back(request, failed=True, after_s=float(2**request.failures))
 
-    async def _give_up(self, request: Request, reason: str) -> None:
-        logger.error("a question was given up", extra={"request": request.request_id, "reason": reason})
+    async def _give_up(self, request: Request, reason: str, logged: str) -> None:
+        """Give up a request; the reason may quote its question, what is logged does not."""
+        logger.error("a question was given up", extra={"request": request.request_id, "reason": logged})
         self._metrics.failed("request", "GivenUp")
         await self._claims.give_up(request, given_up(request.request_id), reason)
 
-    async def _end_untold(self, request: Request, reason: str) -> None:
+    async def _end_untold(self, request: Request, error: BotError) -> None:
         """The chat takes no message for this request: it goes to the dead letters, and nobody can be told."""
-        logger.error("nobody can be told: %s", reason, extra={"request": request.request_id})
-        await self._claims.bury(request, reason)
+        logger.error("nobody can be told: %s", error, extra={"request": request.request_id})
+        await self._claims.bury(request, str(error))
+        whole(request.accepted_at, chat=request.message.place.chat, outcome="untold", attempts=request.attempt)
 
     async def _keep_house(self) -> None:
         """Renew the lease, take over from the dead, and wake up what is due."""

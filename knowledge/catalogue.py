@@ -116,13 +116,13 @@ class Catalogue:
     # Reading
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Everything read by this thread inside the block is of one revision."""
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Everything read by this thread inside the block is of one revision; the connection is for reading only."""
         with self.errors():
             connection = self._connection()
             connection.execute("BEGIN")
             try:
-                yield
+                yield connection
             finally:
                 connection.rollback()
 
@@ -130,6 +130,16 @@ class Catalogue:
         """Return a value of the index's own record, or None."""
         row = self._connection().execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
+
+    def meta_beginning(self, prefix: str) -> dict[str, str]:
+        """Return the values of the index's own record whose keys begin so."""
+        query = "SELECT key, value FROM meta WHERE substr(key, 1, ?) = ?"
+        return {str(key): str(value) for key, value in self._connection().execute(query, (len(prefix), prefix))}
+
+    def documents_by_source(self) -> dict[int, int]:
+        """Return the number of documents by source_id."""
+        query = "SELECT source_id, COUNT(*) FROM documents GROUP BY source_id"
+        return {int(source_id): int(number) for source_id, number in self._connection().execute(query)}
 
     def revision(self) -> int:
         """Return the number of the published revision; 0 before the first."""

@@ -44,7 +44,8 @@ def examine_index(open_index: Callable[[], KnowledgeIndex]) -> Iterator[Finding]
             return
         text = (
             f"Revision {facts['revision']} of {facts['published']} ({_age(facts['published'])}): "
-            f"{facts['documents']} documents, {facts['chunks']} chunks, {facts['sources']} sources."
+            f"{facts['documents']} documents, {facts['chunks']} chunks, "
+            f"{facts['sources']} source{'' if facts['sources'] == '1' else 's'}."
         )
         yield Finding(Level.OK, "index", text)
         revision = index.revision(int(facts["revision"]))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.errors import SettingsError
+from bot.extras import installing
 from knowledge.embeddings import FloatArray, PassageText, PassageVectors, join_passage, normalised
 
 _MAX_WINDOW = 512  # longer windows blur what a passage is about and cost more than they bring
@@ -30,7 +31,7 @@ class GgufEmbedder:
             from llama_cpp import Llama
         except ImportError as error:
             raise SettingsError(
-                "LOCUS_EMBEDDING_MODEL needs the extra 'llama': install it with `uv sync --extra llama`."
+                f"LOCUS_EMBEDDING_MODEL needs the extra 'llama': install it with `{installing('llama')}`."
             ) from error
         if not path.is_file():
             raise SettingsError(f"LOCUS_EMBEDDING_MODEL is {path}, which is no file: check the spelling.")

@@ -33,6 +33,7 @@ from knowledge.lexical import (
 )
 from knowledge.locks import FolderLock
 from knowledge.records import ChunkRow, DocumentRow, StoredChunk
+from knowledge.sync_notes import source_syncs
 from knowledge.terms import TERMS_VERSION, extract_terms
 from knowledge.vectors import VectorStore, copy_store
 
@@ -321,4 +322,5 @@ def index_facts(index: KnowledgeIndex) -> IndexFacts:
             index.catalogue.get_meta("published_at") or "",
             index.catalogue.counts()["documents"],
             tuple(IndexedSource(*source) for source in index.catalogue.source_contents(TITLES_PER_SOURCE)),
+            source_syncs(index.catalogue),
         )

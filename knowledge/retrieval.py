@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import numpy as np
 
 from bot.evidence import Evidence, Passage
 from bot.messages import Turn
+from bot.tracing import since, span
 from knowledge.aliases import AliasTable
 from knowledge.chunking import render_units
 from knowledge.embeddings import FloatArray, normalised
@@ -43,20 +45,20 @@ class CandidateFinder:
         query = understand(question, history, self._aliases)
         vectors = [(self._index.embedder.embed_query(text), weight) for text, weight in query.dense_texts]
         summed: FloatArray = normalised(np.sum([vector * weight for vector, weight in vectors], axis=0))
-        timings["embed"] = _since(begin)
+        _note(timings, "embed", begin)
         with self._index.catalogue.snapshot():
             revision = self._index.revision(self._index.catalogue.revision())
             if revision is None:
                 return query, [], timings
             begin = time.perf_counter()
             dense = self._dense(revision.vectors, summed, scopes)
-            timings["dense"] = _since(begin)
+            _note(timings, "dense", begin)
             begin = time.perf_counter()
             weights = term_weights(query, revision.lexical)
             boosted = _field_weights(query)
             passages = revision.lexical.search(boosted, scopes=scopes, kind=PASSAGE, limit=LEXICAL_CANDIDATES)
             units = revision.lexical.search(boosted, scopes=scopes, kind=UNIT, limit=UNIT_CANDIDATES)
-            timings["lexical"] = _since(begin)
+            _note(timings, "lexical", begin)
             begin = time.perf_counter()
             ids = list(dict.fromkeys([*(one for one, _ in dense), *(hit.key for hit in passages)]))
             chunks = self._index.catalogue.chunks(ids)
@@ -71,10 +73,10 @@ class CandidateFinder:
             rank, bm25 = hits.get(chunk_id, (None, 0.0))
             unit = unit_scores.get(unit_key(chunk.row.scope, chunk.unit), 0.0)
             candidates.append(Candidate(chunk, dense_ranks.get(chunk_id), bm25, rank, unit))
-        timings["load"] = _since(begin)
+        _note(timings, "load", begin)
         begin = time.perf_counter()
         measured = measure(query, summed, weights, candidates)
-        timings["measure"] = _since(begin)
+        _note(timings, "measure", begin)
         return query, measured, timings
 
     def _dense(self, store: VectorStore, vector: FloatArray, scopes: Sequence[str]) -> list[tuple[str, float]]:
@@ -107,8 +109,12 @@ def _field_weights(query: Query) -> dict[str, dict[str, float]]:
     }
 
 
-def _since(begin: float) -> float:
-    return (time.perf_counter() - begin) * 1000
+def _note(timings: dict[str, float], stage: str, begin: float) -> None:
+    """Note that a stage that began at `begin` of `time.perf_counter` ends now."""
+    duration_s = time.perf_counter() - begin
+    timings[stage] = duration_s * 1000
+    if stage != "retrieval":  # all of it: the span around the others has it
+        since(stage, time.time() - duration_s)
 
 
 class HybridRetriever:
@@ -124,7 +130,10 @@ class HybridRetriever:
     ) -> Evidence:
         """See `bot.ports.Retriever.search`."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._search, question, tuple(scopes), tuple(history), top_k)
+        # The context says which request the log and the trace of a search belong to.
+        asked = question, tuple(scopes), tuple(history), top_k
+        with span("retrieve"):
+            return await loop.run_in_executor(self._pool, copy_context().run, self._search, *asked)
 
     def _search(self, question: str, scopes: Sequence[str], history: Sequence[Turn], top_k: int) -> Evidence:
         begin = time.perf_counter()
@@ -138,8 +147,8 @@ class HybridRetriever:
             to_passage(one, query, score) for one, score in zip(ranked[:top_k], similarity[:top_k], strict=True)
         )
         probability = confidence(ranked, similarity, named=bool(query.identifiers))
-        timings["judge"] = _since(judged)
-        timings["retrieval"] = _since(begin)
+        _note(timings, "judge", judged)
+        _note(timings, "retrieval", begin)
         return Evidence(query.text, passages, probability, timings)
 
     def close(self) -> None:

@@ -11,9 +11,11 @@ _ABBREVIATIONS = frozenset(
     i.p i.v s.c i.m p.o a.m p.m u.s u.s.a ph.d m.d d.v.m sp spp subsp var nat genet res proc acad sci biol jan feb mar
     apr jun jul aug sep sept oct nov dec""".split()
 )
-_BOUNDARY = re.compile(r"""([.!?]+)(["'”’)\]]*)\s+(?=["'“‘(\[]?[A-Z0-9\[(“"'])""")
+# Tried once for a row of signs, not once for each of them.
+_BOUNDARY = re.compile(r"""(?<![.!?])([.!?]+)(["'”’)\]]*)\s+(?=["'“‘(\[]?[A-Z0-9\[(“"'])""")
 _LAST_WORD = re.compile(r"([\w.]+)$")
 _INITIAL = re.compile(r"^[A-Z]$")
+_LOOKED_AT = 64  # characters on either side of a full stop; longer than any abbreviation
 
 
 def split_sentences(text: str) -> list[str]:
@@ -21,7 +23,9 @@ def split_sentences(text: str) -> list[str]:
     sentences: list[str] = []
     start = 0
     for match in _BOUNDARY.finditer(text):
-        if match.group(1) == "." and not _ends_sentence(text[start : match.start()], text[match.end() :]):
+        if match.group(1) == "." and not _ends_sentence(
+            text[max(start, match.start() - _LOOKED_AT) : match.start()], text[match.end() : match.end() + _LOOKED_AT]
+        ):
             continue
         sentences.append(text[start : match.end(2)].strip())
         start = match.end()

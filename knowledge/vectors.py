@@ -59,7 +59,10 @@ class VectorStore:
             self._client = self._open()
 
     def _open(self) -> ClientAPI:
-        settings = ChromaSettings(anonymized_telemetry=False)
+        # What is not given here, Chroma reads from its own variables in the environment.
+        settings = ChromaSettings(
+            anonymized_telemetry=False, chroma_otel_collection_endpoint="", chroma_otel_granularity="none"
+        )
         if self._url is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             return chromadb.PersistentClient(path=str(self._folder), settings=settings)
@@ -133,8 +136,9 @@ class VectorStore:
         """Forget the vectors of these chunks."""
         with self._errors():
             collection = self._collection(scope, create=False)
-            for start in range(0, len(chunk_ids) if collection else 0, _BATCH):
-                assert collection is not None  # noqa: S101 - the range is empty without one
+            if collection is None:
+                return
+            for start in range(0, len(chunk_ids), _BATCH):
                 collection.delete(ids=list(chunk_ids[start : start + _BATCH]))
 
     def search(self, scope: str, vector: FloatArray, limit: int) -> list[tuple[str, float]]:

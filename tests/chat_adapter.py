@@ -117,6 +117,9 @@ class ScriptedChat:
     async def fetch(self, place: Place, file: FileReference, *, max_bytes: int) -> bytes:
         raise NotFoundError("The scripted chat holds no files.")
 
+    async def ascertain(self, message: IncomingMessage) -> IncomingMessage:
+        return message
+
     async def belongs(self, sender: Sender, group: str) -> bool:
         return False
 

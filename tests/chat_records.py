@@ -76,6 +76,7 @@ class EventRecord:
         deliveries: When it was sent to an adapter.
         acknowledged: When an adapter said that it was received.
         given_up: True once the chat delivers it no more, though nobody said so.
+        missed: Why it was not acknowledged, for each delivery that was not and of which the server knows it.
     """
 
     event_id: str
@@ -84,6 +85,7 @@ class EventRecord:
     deliveries: list[float] = field(default_factory=list)
     acknowledged: list[float] = field(default_factory=list)
     given_up: bool = False
+    missed: list[str] = field(default_factory=list)
 
     @property
     def settled(self) -> bool:

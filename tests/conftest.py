@@ -14,17 +14,23 @@ import pytest
 from bot.settings import PREFIX
 from bot.store.client import Store
 from knowledge.embeddings import MiniLmEmbedder
+from tests import browser
+from tests.fuzzing import load_profile
 from tests.matrix_adapter import Stage
 from tests.matrix_server.synapse import MISSING, SYNAPSE_PYTHON, Synapse
 from tests.redis_servers import RedisServer
 
 NOBODY = "http://127.0.0.1:9"
 
+load_profile()
+
 
 def pytest_sessionstart() -> None:
-    """Where all tests have to run, none of Matrix is left out without a word."""
+    """Where all tests have to run, none of Matrix or of the web pages is left out without a word."""
     if os.environ.get("CI") and not SYNAPSE_PYTHON.exists():
         raise pytest.UsageError(MISSING)
+    if os.environ.get("CI") and browser.CHROMIUM is None:
+        raise pytest.UsageError(browser.MISSING)
 
 
 @pytest.fixture(autouse=True)
@@ -98,3 +104,12 @@ def synapse() -> Iterator[Synapse]:
 def stage(synapse: Synapse, store: Store, redis_server: RedisServer, tmp_path: Path) -> Stage:
     """A fresh account of Locus on the homeserver, and an empty store."""
     return Stage(synapse, tmp_path, redis_server.url, store.prefix)
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[browser.Chromium]:
+    """A real browser without a window."""
+    if browser.CHROMIUM is None:
+        pytest.skip(browser.MISSING)
+    async with browser.open_chromium() as opened:
+        yield opened

@@ -60,6 +60,7 @@ class MemoryChat:
         calls: Names of the calls made.
         files: What has been sent, by the id of the file.
         groups: Who is in which group of people.
+        described: Messages as this chat describes them when it is asked, by their ids; None for one of another bot.
     """
 
     def __init__(self, name: str = "memory", *, draft_interval_s: float = 0.0) -> None:
@@ -72,6 +73,7 @@ class MemoryChat:
         self.changed = asyncio.Condition()
         self.files: dict[str, bytes] = {}
         self.groups: dict[str, set[str]] = {}
+        self.described: dict[str, IncomingMessage | None] = {}
 
     async def run(self, reception: Reception) -> None:
         """Deliver nothing; tests call the reception themselves."""
@@ -121,6 +123,11 @@ class MemoryChat:
         if user.startswith("nobody"):
             raise NotFoundError("There is no such person.")
         return Place(self.name, "", f"direct-{user}", "", Audience.DIRECT)
+
+    async def ascertain(self, message: IncomingMessage) -> IncomingMessage | None:
+        """Return what `described` says of a message, or the message itself."""
+        self._call("ascertain")
+        return self.described.get(message.message_id, message)
 
     async def belongs(self, sender: Sender, group: str) -> bool:
         """Return whether somebody is in a group."""

@@ -28,4 +28,14 @@ def taught_application(index: KnowledgeIndex, folder: Path) -> Application:
     cards = CardStore(folder / "answers")
     quoting = QuotingAnswerer(threshold=0.35, cards=cards)
     retriever = HybridRetriever(index, AliasTable([]))
-    return Application(retriever, IndexStatus(index), quoting, quoting, top_k=5, cards=cards, teacher=teacher)
+    return Application(
+        retriever,
+        IndexStatus(index),
+        quoting,
+        quoting,
+        top_k=5,
+        cards=cards,
+        teacher=teacher,
+        threshold=0.35,
+        embeds=index.embedder,
+    )

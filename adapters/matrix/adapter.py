@@ -27,7 +27,7 @@ from adapters.matrix.session import Session
 from adapters.matrix.syncing import Syncing
 from bot.chat import Reception
 from bot.errors import InvalidRequestError, NotFoundError, RefusedError, SettingsError, UnavailableError
-from bot.messages import FileReference, Place
+from bot.messages import FileReference, IncomingMessage, Place
 from bot.messages import Sender as MessageSender
 from bot.replies import Reply, Stage
 from bot.threads import LoopGuard, RecentThreads, Threads
@@ -217,6 +217,9 @@ class MatrixAdapter:
         parts = await self._ready()
         with self._guarded():
             return await parts.transfers.fetch(file, max_bytes=max_bytes)
+
+    async def ascertain(self, message: IncomingMessage) -> IncomingMessage:
+        return message  # the room's state is here before its messages are
 
     async def belongs(self, sender: MessageSender, group: str) -> bool:
         return False  # Matrix keeps no groups of people

@@ -52,7 +52,7 @@ class StoredFile:
             return cls(file_id) if media({"url": file_id}) else None
         try:
             parts = json.loads(file_id)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(parts, list) or len(parts) != 4 or not all(isinstance(part, str) for part in parts):
             return None

@@ -13,6 +13,7 @@ from adapters.matrix.nio_gaps import CarefulClient
 from adapters.matrix.private_files import private_folder
 from adapters.matrix.stored_session import SessionFolder, StoredSession
 from bot.errors import SettingsError, StorageError
+from bot.extras import installing
 
 KEYS_QUERY = "/_matrix/client/v3/keys/query"
 WAY_OUT = "restore them from a backup, or run `locus matrix login --new-device`, which cannot read older messages"
@@ -26,7 +27,7 @@ def require_encryption() -> None:
     """
     if not ENCRYPTION_ENABLED:
         raise SettingsError(
-            "matrix-nio is installed without encryption: run `uv sync --extra matrix`, or set "
+            f"matrix-nio is installed without encryption: run `{installing('matrix')}`, or set "
             "LOCUS_MATRIX_ENCRYPTION=false to stay out of encrypted rooms."
         )
 
@@ -59,7 +60,7 @@ def open_keys(client: CarefulClient, folder: SessionFolder, session: StoredSessi
             f"LOCUS_MATRIX_STORE_PASSPHRASE to the one they were made with; otherwise {WAY_OUT}."
         ) from error
     if client.olm is None:
-        raise SettingsError("matrix-nio has not loaded its keys: run `uv sync --extra matrix`.")
+        raise SettingsError(f"matrix-nio has not loaded its keys: run `{installing('matrix')}`.")
     fingerprint = str(client.olm.account.identity_keys["ed25519"])
     if not session.fingerprint:
         return folder.save_fingerprint(session, fingerprint)

@@ -48,7 +48,7 @@ def read_private(path: Path) -> dict[str, object] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise StorageError(f"{path} is damaged: restore it from a backup, or run `locus matrix login --new-device`.")

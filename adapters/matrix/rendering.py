@@ -10,7 +10,7 @@ from adapters.matrix import rendering_texts as texts
 from adapters.matrix.markup import Shown, write, write_line
 from adapters.matrix.relations import Content
 from adapters.matrix.rendering_drafts import settled_beginning
-from adapters.matrix.rendering_sources import section_parts, source_parts
+from adapters.matrix.rendering_sources import page_parts, section_parts, source_parts
 from adapters.matrix.splitting import pages_of, parts_of, units
 from adapters.matrix.text import not_a_command
 from bot.file_names import name_of_whole_answer, safe_name
@@ -81,7 +81,7 @@ def render(reply: Reply) -> Rendered:
         )
     body = parts_of(parse(reply.text, Links.of(reply.citations))) + section_parts(reply.sections)
     sources = source_parts(reply.citations, answered=reply.answered)
-    small = _small_print(reply)
+    small = [*page_parts(reply.page), *_small_print(reply)]
     files = tuple(replace(file, name=safe_name(file.name)) for file in reply.attachments)
     pages = pages_of([*body, *sources, *small])
     if len(pages) > MAX_MESSAGES or len(reply.text) > MAX_READ:

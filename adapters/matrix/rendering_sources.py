@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapters.matrix.markup import Shown, write
-from adapters.matrix.rendering_texts import CLOSEST, SOURCES, more_sources
+from adapters.matrix.rendering_texts import CLOSEST, PAGE, SOURCES, more_sources
 from adapters.matrix.splitting import parts_of, units
 from bot.addresses import safe_url
 from bot.evidence import Citation
@@ -46,6 +46,11 @@ def section_parts(sections: Sequence[Section]) -> list[Shown]:
         if entries:
             elements.append(ItemList(tuple(Item((line,)) for line in entries)))
     return parts_of(elements)
+
+
+def page_parts(page: str) -> list[Shown]:
+    """Return the link to an answer's page; nothing without one."""
+    return [write(Paragraph((_titled(PAGE, page),)))] if safe_url(page) else []
 
 
 def _entry(title: str, url: str, text: str) -> Line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SOURCES = "Sources"
 CLOSEST = "Closest documents"
+PAGE = "Answer with its passages"
 GOES_ON = "The rest is shown when the answer is complete."
 REFERENCE = "Reference"
 

@@ -34,6 +34,8 @@ def _without_mention(text: str, written: Written, bot: Bot) -> str:
         place = -1
         for _ in range(own.before.count(label) + 1):  # the same word may stand before it and mean something else
             place = text.find(label, place + 1)
+            if place < 0:
+                break
         if place >= 0:
             return _cut_out(text, place, len(label))
     for form in (bot.user_id, *(f"@{name}" for name in bot.names), bot.user_id.partition(":")[0]):

@@ -128,6 +128,9 @@ class TerminalAdapter:
         await self._check(place)
         return await asyncio.to_thread(read_file, file, max_bytes)
 
+    async def ascertain(self, message: IncomingMessage) -> IncomingMessage:
+        return message  # nothing is ever uncertain here
+
     async def belongs(self, sender: Sender, group: str) -> bool:
         return False
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from adapters.terminal.render import print_files, print_sources
 from bot.application import Application
+from bot.code_blocks import split_code
 from bot.errors import BotError
 from bot.evidence import Answer, Progress
 from bot.hints import question_hint
@@ -115,7 +116,8 @@ class TerminalChat:
             if written:
                 # The checked answer replaces what was streamed; only supported statements are left in it.
                 self._console.print("\n\n[bold]Checked answer[/bold]")
-            self._console.print(Text(answer.text), end="")
+            for text, is_code in split_code(answer.text):
+                self._console.print(Text(text), end="", soft_wrap=is_code)
         self._console.print()
         await self._show_files(answer)
         print_sources(self._console, answer.citations, answered=answer.answered)
@@ -123,7 +125,7 @@ class TerminalChat:
             self._console.print(f"\n[bold]{run_again()}[/bold]")
             for address in answer.requests:
                 self._console.print(Text(address, style="dim"), soft_wrap=True)
-        for hint in (answer.note, question_hint(question, answered=answer.answered)):
+        for hint in (answer.note, question_hint(question, answered=answer.answered or answer.mode == "live")):
             if hint:
                 self._console.print(f"\n[dim]{hint}[/dim]")
         self._last = answer

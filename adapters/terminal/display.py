@@ -14,9 +14,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from adapters.terminal.render import print_sections, print_sources
+from adapters.terminal.render import print_page, print_sections, print_sources
 from adapters.terminal.screen import Screen
 from adapters.terminal.transcript import Question, Transcript
+from bot.code_blocks import split_code
 from bot.errors import NotFoundError, StorageError, UnavailableError
 from bot.evidence import CitedPassage
 from bot.plain_text import without_controls
@@ -189,7 +190,9 @@ class Display:
             if drafted:
                 # The checked answer replaces what was streamed; only supported statements are left in it.
                 console.print("\n[bold]Checked answer[/bold]" if reply.answered else "")
-            console.print(Text(text), soft_wrap=not screen.live)
+            for piece, is_code in split_code(text):
+                console.print(Text(piece), end="", soft_wrap=is_code or not screen.live)
+            console.print()
         else:
             console = screen.begin_block()
         print_sections(console, reply.sections)
@@ -198,6 +201,7 @@ class Display:
             console.print(Text(f"\n{without_controls(reply.note)}", style="dim"), soft_wrap=not screen.live)
         for attachment in reply.attachments:
             console.print(Text(f"\n{self._keep(attachment)}"), soft_wrap=True)
+        print_page(console, reply.page)
         if reply.reference:
             console.print(Text(f"\nReference {without_controls(reply.reference)}", style="dim"), soft_wrap=True)
         screen.end_block()

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from bot.addresses import safe_url
 from bot.attachments import Attachment
 from bot.evidence import Citation
 from bot.picture_files import inline_picture, told
@@ -40,6 +41,13 @@ def print_sections(console: Console, sections: Sequence[Section]) -> None:
             if entry.text:
                 console.print(Text(f"  {_plain(entry.text)}"), soft_wrap=True)
             console.print(Text(f"  {_plain(entry.url)}", style="dim"), soft_wrap=True)
+
+
+def print_page(console: Console, page: str) -> None:
+    """Print the address of an answer's page; nothing without one."""
+    if url := safe_url(page):
+        line = Text("\nAnswer with its passages: ", style="dim")
+        console.print(line.append(url, style=Style(link=url)), soft_wrap=True)
 
 
 def print_files(console: Console, attachments: Sequence[Attachment], paths: Sequence[Path]) -> None:

@@ -120,7 +120,7 @@ def cited_passages(card: AnswerCard) -> tuple[CitedPassage, ...]:
         candidates = _passages_of(card, citation)
         if candidates and words:
             best = max(candidates, key=lambda passage: len(words & set(passage.text.split())))
-            found.append(CitedPassage(citation, best.heading, best.text, best.scope))
+            found.append(CitedPassage(citation, best.heading, best.text, best.scope, best.passage_id))
     return tuple(found)
 
 

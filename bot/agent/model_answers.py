@@ -32,6 +32,7 @@ from bot.generation import Finished, Restarted, Sampling, Text
 from bot.messages import Turn
 from bot.ports import MAX_QUESTION_CHARS, Asked, LanguageModel, ModelCall, Retriever
 from bot.texts import forgotten_turns, live_note_with_documents, unsupported
+from bot.tracing import span
 
 TEMPLATE_TOKENS = 64  # for the marks a chat template puts around messages, and the question's own words around it
 TOOL_TOKENS = 300  # for the description of a tool, the words a template puts around it, and the calls
@@ -159,9 +160,10 @@ class ModelAnswerer:
                 first_ms = first_ms or (time.perf_counter() - begin) * 1000
                 yield piece
         timings = {"first_token": first_ms or 0.0, "model": (time.perf_counter() - begin) * 1000}
-        checked = check_statements(
-            complete_sentences(calls[-1]), context.passages, unsupported=self._options.unsupported
-        )
+        with span("check"):
+            checked = check_statements(
+                complete_sentences(calls[-1]), context.passages, unsupported=self._options.unsupported
+            )
         if checked.supported:
             answer = Answer(
                 asked.question, checked.text, "model", True, checked.citations, evidence.confidence, timings

@@ -16,6 +16,7 @@ from bot.application import Application
 from bot.bootstrap.genenetwork import open_genenetwork
 from bot.bootstrap.index import IndexStatus, make_teacher, open_index
 from bot.errors import BotError, SettingsError
+from bot.extras import installing
 from bot.language_model import open_language_model, sampling
 from bot.live.answering import LiveAnswers
 from bot.measured_model import MeasuredModel
@@ -26,6 +27,7 @@ from bot.settings import Settings
 from knowledge.aliases import load_aliases
 from knowledge.genenetwork.live import LiveGeneNetwork
 from knowledge.genenetwork.opening import OpenGeneNetwork
+from knowledge.library import CatalogueLibrary
 from knowledge.retrieval import HybridRetriever
 
 Loading = Callable[[float], None]
@@ -87,6 +89,9 @@ async def open_application(
             shape=await asyncio.to_thread(answer_shape, settings),
             teacher=make_teacher(settings, index),
             live=live,
+            library=CatalogueLibrary(index.catalogue),
+            threshold=settings.answer_threshold,
+            embeds=index.embedder,
         )
 
 
@@ -129,7 +134,7 @@ def _model_answerer(
     except ImportError as error:
         raise SettingsError(
             f"Answers by a model need the extra 'llama' ({error.name} is missing): install it with "
-            "`uv sync --extra llama`."
+            f"`{installing('llama')}`."
         ) from error
     options = AnswerOptions(
         sampling=sampling(settings),

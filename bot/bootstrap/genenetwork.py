@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,13 +15,14 @@ from knowledge.genenetwork.options import GeneNetworkOptions
 
 @asynccontextmanager
 async def open_genenetwork(
-    settings: Settings, cache: ResponseCache | None = None
+    settings: Settings, cache: ResponseCache | None = None, *, probe: bool = False
 ) -> AsyncIterator[OpenGeneNetwork | None]:
-    """Open GeneNetwork's client, one per process; None where the settings say off. Nothing is asked yet.
+    """Open GeneNetwork's client, one per process; None where the settings say off.
 
     Args:
         settings: Where and how politely.
         cache: What remembers answers, such as `bot.store.genenetwork_cache`; None is this process's memory.
+        probe: Look now, in the background, where GN3 stands; else nothing is asked before the first question.
     """
     if settings.genenetwork == "off":
         yield None
@@ -37,7 +39,13 @@ async def open_genenetwork(
         max_bytes=settings.genenetwork_max_mib * MIB,
     )
     async with open_client(options, cache=cache) as opened:
-        yield opened
+        probing = asyncio.create_task(opened.probe(), name="GeneNetwork: where GN3 stands") if probe else None
+        try:
+            yield opened
+        finally:
+            if probing is not None:
+                probing.cancel()
+                await asyncio.wait({probing})
 
 
 def _address(setting: str) -> str:

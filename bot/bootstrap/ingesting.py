@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 
 from bot.bootstrap.index import MIB, open_index
@@ -12,9 +13,11 @@ from bot.ingestion import IngestProgress, IngestReport
 from bot.settings import Settings
 from knowledge.dataset_folders import GitDatasetFolders
 from knowledge.fetching import Fetcher, FetchPolicy
+from knowledge.index import KnowledgeIndex
 from knowledge.ingest import sync_source
 from knowledge.parsing import parse
 from knowledge.sources import open_source
+from knowledge.sync_notes import note_sync
 
 
 async def ingest_sources(
@@ -49,9 +52,17 @@ async def ingest_sources(
                     sync_source, index, source, scope=scope, spec=spec, parse=parse, progress=progress(spec)
                 )
             except BotError as error:
+                await _note(index, scope, spec, error)
                 report(error, spec)
             else:
+                await _note(index, scope, spec, done)
                 report(done, spec)
+
+
+async def _note(index: KnowledgeIndex, scope: str, spec: str, outcome: IngestReport | BotError) -> None:
+    """Keep how a sync went for the dashboard; a disk that is full has been reported already."""
+    with contextlib.suppress(BotError):
+        await asyncio.to_thread(note_sync, index.catalogue, scope, spec, outcome)
 
 
 def _fetch_policy(settings: Settings) -> FetchPolicy:

@@ -219,3 +219,17 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     from bot.cli.doctoring import run_doctor
 
     raise typer.Exit(run_doctor(data_dir, as_json=as_json))
+
+
+@app.command(name="settings")
+def settings_command(
+    everything: Annotated[bool, typer.Option("--all", help="Those that have their defaults too.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show the settings that hold and where each comes from; secrets are not shown."""
+    from bot.cli.settings_shown import show_settings
+
+    settings = settings_of(data_dir, any_form=True)
+    options = frozenset({"data_dir"} if data_dir is not None else ())
+    show_settings(settings, by_option=options, everything=everything, as_json=as_json)

@@ -32,7 +32,7 @@ async def ask_question(settings: Settings, question: str, history: Sequence[Turn
         files = await asyncio.to_thread(keep_files, settings.data_dir / FOLDER, answer.attachments)
     if settings.model is None and settings.remote_url is None and answer.mode != "live":
         tell_once(settings.data_dir)
-    hint = question_hint(question, answered=answer.answered)
+    hint = question_hint(question, answered=answer.answered or answer.mode == "live")
     if hint:
         sys.stderr.write(f"locus: {hint}\n")
     if as_json:

@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 
 from rich.console import Console
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 YEAR_S = 366 * 86_400.0
 LEADER = ("leader", "scheduler")
+LEADER_S = 15.0  # a lease is as long: after that no process is about to lead
 
 
 @asynccontextmanager
@@ -99,8 +100,11 @@ async def preview_digest(settings: Settings, interest: Interest, *, since: str, 
         if since:
             found = await look_back(catalogue, _day(since), interest, progress=_progress)
             notes = [f"By the dates of curators since {since}, which may lie before a dataset was entered."]
-            notes += [f"{found.undated} datasets have no date."] if found.undated else []
-            notes += [f"Nothing could be learnt about {found.unknown} datasets or groups."] if found.unknown else []
+            if found.undated:
+                notes.append(f"{_datasets(found.undated)} {'has' if found.undated == 1 else 'have'} no date.")
+            if found.unknown:
+                things = "dataset or group" if found.unknown == 1 else "datasets or groups"
+                notes.append(f"Nothing could be learnt about {found.unknown:,} {things}.")
             await _show(found.datasets, interest, notes, as_json=as_json)
             return
         async with AsyncExitStack() as stack:
@@ -146,9 +150,9 @@ async def run_digests(settings: Settings, handle: str, wait_s: float) -> None:
         before = {one.subscription.subscription_id: one for one in await subscriptions.list()}
         if handle and handle not in before:
             raise NotFoundError(f"There is no digest {handle[:40]!r}: `locus digest list` shows their handles.")
-        if not number(await store.call("EXISTS", store.key(*LEADER))):
-            raise UnavailableError("No Locus runs that could post: start `locus run`, and try again.")
         schedules = Schedules(store)
+        if not await _has_leader(store, schedules, min(wait_s, LEADER_S)):
+            raise UnavailableError("No Locus runs that could post: start `locus run`, and try again.")
         await schedules.remove(RUN)
         made = Schedule(RUN, RUN, every_s=YEAR_S, since=time.time() - YEAR_S, parameters={"subscription": handle})
         await schedules.add(made)
@@ -168,6 +172,16 @@ async def run_digests(settings: Settings, handle: str, wait_s: float) -> None:
             if handle in ("", one.subscription.subscription_id):
                 state = f"paused: {one.subscription.paused}" if one.subscription.paused else f"{_datasets(told)} posted"
                 sys.stdout.write(f"{one.subscription.subscription_id}: {state}\n")
+
+
+async def _has_leader(store: Store, schedules: Schedules, wait_s: float) -> bool:
+    """Whether a process leads, or does soon: one that has just started, or could not renew its lease in time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(wait_s), aclosing(store.listen(schedules.channel)) as messages:
+            async for _ in messages:  # one a second at least
+                if number(await store.call("EXISTS", store.key(*LEADER))):
+                    return True
+    return bool(number(await store.call("EXISTS", store.key(*LEADER))))
 
 
 async def release_digests(settings: Settings) -> None:
@@ -196,7 +210,7 @@ async def baseline_digests(settings: Settings, *, as_json: bool) -> None:
 async def _news(looker: Looker, subscriptions: Subscriptions, standing: Standing | None) -> tuple[list[Dataset], int]:
     """Return what was found new and is still public, and what a look would find now and how much it would hold."""
     progress = standing.progress if standing is not None else None
-    told = await subscriptions.told(standing.subscription.subscription_id) if standing is not None else frozenset()
+    told = await subscriptions.told(standing.subscription) if standing is not None else frozenset()
     news = await looker.known.news_after(progress.upto if progress else 0, progress.owed if progress else ())
     located = {one.identity: one for one in await looker.locate(news) if one.identity not in told}
     found: list[Dataset] = []

@@ -24,7 +24,7 @@ def run_doctor(data_dir: Path | None, *, as_json: bool) -> int:
     """Print the findings; return 1 when one is an error."""
     findings = unreadable_settings(os.environ, ENV_FILE)
     if not findings:
-        findings = asyncio.run(examine(settings_of(data_dir), ENV_FILE))
+        findings = asyncio.run(examine(settings_of(data_dir, any_form=True), ENV_FILE))
     if as_json:
         rows = [{"level": one.level.value, "part": one.part, "text": one.text, "fix": one.fix} for one in findings]
         sys.stdout.write(dump_json({"findings": rows}) + "\n")

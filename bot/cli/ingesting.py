@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from bot.bootstrap import ingest_sources
+from bot.data_folder import mark_form
 from bot.errors import BotError, UnreadableError
 from bot.ingestion import IngestReport
 from bot.ports import PUBLIC_SCOPE
@@ -78,6 +80,7 @@ def _line(text: str) -> None:
 
 async def ingest_documents(settings: Settings, sources: Sequence[str]) -> int:
     """Sync the sources and return the exit code: 0, or that of the first source that failed."""
+    await asyncio.to_thread(mark_form, settings.data_dir)
     console = Console(stderr=True, highlight=False)
     codes: list[int] = []
 

@@ -12,6 +12,7 @@ import typer
 from pydantic import SecretStr
 
 from bot.errors import SettingsError
+from bot.extras import installing
 from bot.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _account(settings: Settings) -> MatrixAccount:
     except ImportError as error:
         raise SettingsError(
             f"`locus matrix` needs the extra 'matrix' ({error.name} is missing): install it with "
-            "`uv sync --extra matrix`."
+            f"`{installing('matrix')}`."
         ) from error
     return matrix_account(settings)
 

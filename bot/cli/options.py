@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bot.data_folder import require_known_form
 from bot.log import set_up_logging
 from bot.messages import Turn
 from bot.settings import Settings, load_settings, secret_values
@@ -27,9 +28,20 @@ class RoleName(StrEnum):
     SCHEDULER = "scheduler"
 
 
-def settings_of(data_dir: Path | None) -> Settings:
-    """Return the settings of a command; logging is set up by them."""
+def settings_of(data_dir: Path | None, *, any_form: bool = False) -> Settings:
+    """Return the settings of a command; logging is set up by them.
+
+    Args:
+        data_dir: Of --data-dir.
+        any_form: Whether the command also takes a data folder of a form that this version does not know.
+
+    Raises:
+        SettingsError: If a setting is wrong.
+        StorageError: If a newer version has made the data folder in a form that this one does not know.
+    """
     settings = load_settings(data_dir=data_dir)
+    if not any_form:
+        require_known_form(settings.data_dir)
     set_up_logging(settings.log_level, settings.log_format, secret_values(settings))
     return settings
 

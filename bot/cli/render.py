@@ -14,6 +14,7 @@ from rich.style import Style
 from rich.text import Text
 
 from bot.attachments import Attachment
+from bot.code_blocks import split_code
 from bot.errors import InvalidRequestError
 from bot.evidence import Answer, Citation, Passage
 from bot.picture_files import inline_picture, told
@@ -108,7 +109,9 @@ def shown_time(seconds: float) -> str:
 
 def print_answer(console: Console, answer: Answer, files: Sequence[Path] = ()) -> None:
     """Print an answer with its sources, and where its attachments were written."""
-    console.print(Text(answer.text))
+    for piece, is_code in split_code(answer.text):
+        console.print(Text(piece), end="", soft_wrap=is_code)
+    console.print()
     print_files(console, answer.attachments, files)
     print_sources(console, answer)
     print_requests(console, answer)

@@ -9,7 +9,9 @@ import signal
 from collections.abc import Sequence
 
 from bot.cli.loading import shown_loading
+from bot.data_folder import mark_form
 from bot.errors import SettingsError
+from bot.extras import installing
 from bot.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -26,8 +28,9 @@ async def run_service(settings: Settings, roles: Sequence[str]) -> None:
         from bot.serving import open_service
     except ImportError as error:
         raise SettingsError(
-            f"`locus run` needs the extra 'run' ({error.name} is missing): install it with `uv sync --extra run`."
+            f"`locus run` needs the extra 'run' ({error.name} is missing): install it with `{installing('run')}`."
         ) from error
+    await asyncio.to_thread(mark_form, settings.data_dir)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

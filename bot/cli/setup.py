@@ -17,6 +17,7 @@ from bot.cli.setup_matrix import set_up_matrix
 from bot.cli.setup_model import set_up_model
 from bot.cli.setup_place import set_up_place
 from bot.cli.setup_slack import set_up_slack
+from bot.cli.setup_web import set_up_web
 from bot.cli.setup_work import Work
 from bot.errors import BotError
 from bot.examination import examine
@@ -28,6 +29,7 @@ STEPS: Sequence[tuple[str, Step]] = (
     ("Slack", set_up_slack),
     ("Matrix", set_up_matrix),
     ("The lab", set_up_place),
+    ("A page in the browser", set_up_web),
 )
 
 

@@ -11,6 +11,7 @@ from bot.cli.matrix import STANDINGS
 from bot.cli.setup_work import Work
 from bot.errors import InvalidRequestError, SettingsError
 from bot.examination import examine_homeserver
+from bot.extras import installing
 
 
 def set_up_matrix(work: Work) -> None:
@@ -51,7 +52,7 @@ def _log_in(work: Work, homeserver: str) -> None:
         from bot.serving import matrix_account
     except ImportError as error:
         raise SettingsError(
-            f"Matrix needs the extra 'matrix' ({error.name} is missing): install it with `uv sync --extra matrix`."
+            f"Matrix needs the extra 'matrix' ({error.name} is missing): install it with `{installing('matrix')}`."
         ) from error
     account = matrix_account(work.settings(matrix_homeserver=homeserver, matrix_user=user))
     known = asyncio.run(account.valid_state())

@@ -17,6 +17,7 @@ from bot.engine.model_file import model_card
 from bot.engine.recommended import RecommendedModel, recommended_models
 from bot.errors import InvalidRequestError, SettingsError
 from bot.examination.models import examine_remote
+from bot.extras import installing
 from bot.settings import Settings
 
 GIB = 1024**3
@@ -75,7 +76,7 @@ def _here(work: Work, path: Path | None) -> None:
         return
     card = model_card(path)
     if find_spec("llama_cpp") is None:
-        raise SettingsError("A model needs the extra 'llama': install it with `uv sync --extra llama`.")
+        raise SettingsError(f"A model needs the extra 'llama': install it with `{installing('llama')}`.")
     work.asker.say(f"  {card.name}, {card.quantization}, {shown_size(card.size_bytes)}.")
     work.keep({"LOCUS_MODEL": str(path)})
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from bot.cli.env_file import EnvFile
 from bot.cli.setup_asking import Asker
 from bot.errors import BotError
+from bot.secret_files import SUFFIX
 from bot.settings import Settings, load_settings
 
 
@@ -42,7 +43,10 @@ class Work:
             SettingsError: If they contradict what else is set, or cannot be written.
             InvalidRequestError: If one of them cannot stand in the file.
         """
-        before = {name: self.file.values().get(name) for name in values}
+        there = self.file.values()
+        # What is typed takes the place of a file that was named for it.
+        values = {**values, **{name + SUFFIX: None for name in values if values[name] and there.get(name + SUFFIX)}}
+        before = {name: there.get(name) for name in values}
         self.file.set(values)
         try:
             self.settings()

@@ -198,7 +198,7 @@ class BatchingLoop:
     def _put(self, job: Job, count: int) -> int:
         """Add the next `count` tokens of a request to the batch."""
         sequence = job.sequence
-        assert sequence is not None  # running jobs have one  # noqa: S101
+        assert sequence is not None  # noqa: S101 - running jobs have one
         begin = sequence.computed
         if begin >= len(job.prompt):
             sequence.tokens[begin] = job.next_token
@@ -209,7 +209,7 @@ class BatchingLoop:
 
     def _continue(self, job: Job) -> None:
         """Choose the token after the batch and write it."""
-        assert job.sampler is not None  # noqa: S101
+        assert job.sampler is not None  # noqa: S101 - and one of these
         token = job.sampler.sample(job.logits_at)
         if token is None or self._context.ends(token):
             self._finish(job, "stop")

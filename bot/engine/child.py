@@ -84,8 +84,7 @@ class ModelProcess:
         elif kind == "cancel" and isinstance(number, int):
             loop.cancel(number)
         elif kind == "count" and isinstance(number, int):
-            texts = frame["texts"]
-            assert isinstance(texts, list)  # noqa: S101
+            texts = frame["texts"] if isinstance(frame["texts"], list) else []
             counts = [len(model.context.tokenize(str(text), special=False)) for text in texts]
             self._send({"is": "counts", "id": number, "counts": counts})
         elif kind == "generate" and isinstance(number, int):

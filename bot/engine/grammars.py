@@ -66,7 +66,7 @@ def _gbnf(grammar: Grammar) -> str:
         return grammar.text
     try:
         schema = json.loads(grammar.text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequestError(f"The JSON schema of the request cannot be read: {error}.") from error
     if not isinstance(schema, dict):
         raise InvalidRequestError("The JSON schema of the request is no JSON object.")

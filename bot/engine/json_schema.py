@@ -33,19 +33,34 @@ def resolve(reference: str, whole: Schema) -> JsonValue | Schema:
     return found
 
 
-def problem(value: JsonValue, schema: JsonValue | Schema, whole: Schema | None = None, path: str = "") -> str | None:
-    """Return what is wrong with a value or None: 'the argument "x" is missing'."""
+def problem(value: JsonValue, schema: JsonValue | Schema) -> str | None:
+    """Return what is wrong with a value or None: 'the argument "x" is missing'.
+
+    Raises:
+        InvalidRequestError: If the schema refers to what is not there, or to itself without end.
+    """
+    try:
+        return _problem(value, schema, schema if isinstance(schema, Mapping) else {}, "")
+    except RecursionError as error:
+        raise endless() from error
+
+
+def endless() -> InvalidRequestError:
+    """Return the error of a schema that nobody can follow to its end."""
+    return InvalidRequestError("The JSON schema refers to itself without end: let it name an object or a list between.")
+
+
+def _problem(value: JsonValue, schema: JsonValue | Schema, whole: Schema, path: str) -> str | None:
     if not isinstance(schema, Mapping):
         return None if schema is not False else f"{_called(path)} must not be there"
-    whole = schema if whole is None else whole
     if (reference := schema.get("$ref")) is not None:
-        return problem(value, resolve(str(reference), whole), whole, path)
+        return _problem(value, resolve(str(reference), whole), whole, path)
     for key in ("anyOf", "oneOf"):
         if isinstance(choices := schema.get(key), list) and choices:
-            found = [problem(value, alternative(schema, key, one), whole, path) for one in choices]
+            found = [_problem(value, alternative(schema, key, one), whole, path) for one in choices]
             return None if None in found else found[0]
     if isinstance(schema.get("allOf"), list):
-        return problem(value, merged(schema, whole), whole, path)
+        return _problem(value, merged(schema, whole), whole, path)
     if "const" in schema and value != schema["const"]:
         return f"{_called(path)} must be {json.dumps(schema['const'], ensure_ascii=False)}"
     if isinstance(listed := schema.get("enum"), list) and value not in listed:
@@ -65,7 +80,7 @@ def _inner_problem(value: JsonValue, schema: Schema, whole: Schema, path: str) -
             return f"{_called(_joined(path, missing[0]))} is missing"
         for name, inner in value.items():
             wanted = properties.get(name, schema.get("additionalProperties", True))
-            if found := problem(inner, wanted, whole, _joined(path, name)):
+            if found := _problem(inner, wanted, whole, _joined(path, name)):
                 return found
     if isinstance(value, list):
         if found := _length_problem(len(value), schema, "minItems", "maxItems", "items"):
@@ -73,7 +88,7 @@ def _inner_problem(value: JsonValue, schema: Schema, whole: Schema, path: str) -
         tuples = schema.get("prefixItems")
         wanted_items = tuples if isinstance(tuples, list) else [schema.get("items", True)] * len(value)
         for index, (inner, wanted) in enumerate(zip(value, wanted_items, strict=False)):
-            if found := problem(inner, wanted, whole, f"{path}[{index}]"):
+            if found := _problem(inner, wanted, whole, f"{path}[{index}]"):
                 return found
     if isinstance(value, str) and (
         found := _length_problem(len(value), schema, "minLength", "maxLength", "characters")

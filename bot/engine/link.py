@@ -98,7 +98,7 @@ class ModelLink:
         return f"{how}{f' ({words})' if words else ''}"
 
     async def _listen_to_errors(self) -> None:
-        assert self._process.stderr is not None  # noqa: S101
+        assert self._process.stderr is not None  # noqa: S101 - a pipe was asked for
         while True:
             try:
                 line = await self._process.stderr.readline()

@@ -87,7 +87,7 @@ def load_pins(pins_file: Path) -> dict[str, str]:
         return {}
     except OSError as error:
         raise StorageError(f"{pins_file} cannot be read ({error.strerror}): mend its permissions.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(pins_file) from error
     if not isinstance(pins, dict) or not all(
         isinstance(value, str) and _SHA256.fullmatch(value) for value in pins.values()

@@ -11,6 +11,7 @@ from pathlib import Path
 from bot.engine.memory import shown_size
 from bot.engine.model_file import ModelCard, model_card
 from bot.errors import InvalidRequestError, SettingsError, StorageError, UnreadableError
+from bot.extras import installing
 
 # name -> (llama_ftype of llama.h, bits per weight of a Llama 3.1 8B: llama.cpp's tools/quantize/README.md)
 TARGET_TYPES: dict[str, tuple[int, float]] = {
@@ -86,7 +87,7 @@ def _run_child(arguments: list[str], source: Path, target_type: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise UnreadableError(f"{source} could not be quantized within {_TIMEOUT_S / 3600:.0f} hours.") from error
     if done.returncode == SettingsError.exit_code:
-        raise SettingsError("Quantizing needs the extra 'llama': install it with `uv sync --extra llama`.")
+        raise SettingsError(f"Quantizing needs the extra 'llama': install it with `{installing('llama')}`.")
     if done.returncode != 0:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         telling = [line for line in lines if any(word in line.lower() for word in ("error", "failed", "assert"))]

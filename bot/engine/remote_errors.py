@@ -94,10 +94,12 @@ def error_for(url: str, model: str, status: int, headers: Mapping[str, str], bod
         when = f"in {wait_s:.0f} s" if wait_s is not None else "later"
         return RemoteBusyError(f"The remote model at {url} has too much to do: try again {when}.", retry_after_s=wait_s)
     if status >= 500 or status in {408, 425}:
-        return UnavailableError(
+        failed = UnavailableError(
             f"The remote model at {url} fails ({status}{f': {said}' if said else ''}): see its log.",
             retry_after_s=wait_s,
         )
+        failed.may_quote = bool(said)
+        return failed
     return InvalidRequestError(
         f"The remote model at {url} does not take the request ({status}: {said or 'no reason'})."
     )

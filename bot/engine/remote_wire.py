@@ -156,7 +156,7 @@ def _grammar(grammar: Grammar, server: RemoteServer) -> dict[str, JsonValue]:
     if grammar.kind == "json_schema":
         try:
             schema: JsonValue = json.loads(grammar.text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidRequestError(f"The JSON schema for the answer is no JSON: {error}.") from error
         return {
             "response_format": {

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from bot.engine.json_schema import Schema, alternative, bounds, merged, properties_of, resolve
+from bot.engine.json_schema import Schema, alternative, bounds, endless, merged, properties_of, resolve
 from bot.errors import InvalidRequestError
 
 MAX_STRING_CHARS = 200  # of a string whose schema names no maxLength
@@ -28,6 +29,7 @@ _CHAR = r'[^"\\\x00-\x1F\x7F] | "\\" (["\\/bfnrt] | "u" [0-9a-cA-CefEF] [0-9a-fA
 _INTEGER = '("0" | [1-9] [0-9]{0,14})'
 _FRACTION = '("." [0-9]{1,15})? ([eE] [-+]? [0-9]{1,2})?'
 _SCALARS = ("string", "number", "boolean", "null")
+_UNION = re.compile(r"\w+(?: \| \w+)*")  # names of rules, with no sign of JSON before them
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 
 
@@ -35,7 +37,7 @@ def schema_grammar(schema: Schema) -> str:
     """Return a GBNF grammar whose rule `root` is a JSON text of the schema.
 
     Raises:
-        InvalidRequestError: If the schema has a type or a reference that is not known.
+        InvalidRequestError: If the schema has a type or a reference that is not known, or refers to itself without end.
     """
     rules = GrammarRules()
     value = rules.value(schema)
@@ -64,15 +66,33 @@ class GrammarRules:
         return self._names[body]
 
     def text(self, root: str) -> str:
-        """Return the grammar with this body of `root`."""
+        """Return the grammar with this body of `root`.
+
+        Raises:
+            InvalidRequestError: If a rule begins with itself, which llama.cpp would follow without end.
+        """
+        left = {name: set(body.split(" | ")) for name, body in self._rules.items() if _UNION.fullmatch(body)}
+        while left:
+            ends = [name for name, others in left.items() if not others & left.keys()]
+            if not ends:
+                raise endless()
+            for name in ends:
+                del left[name]
         return "\n".join(f"{name} ::= {body}" for name, body in {"root": root, **self._rules}.items()) + "\n"
 
     def value(self, schema: JsonValue | Schema, whole: Schema | None = None, depth: int = MAX_DEPTH) -> str:
         """Return the name of the rule for a value of `schema`; references are looked up in `whole`.
 
         Raises:
-            InvalidRequestError: If the schema has a type or a reference that is not known.
+            InvalidRequestError: If the schema has a type or a reference that is not known, or refers to itself without
+                end.
         """
+        try:
+            return self._value(schema, whole, depth)
+        except RecursionError as error:
+            raise endless() from error
+
+    def _value(self, schema: JsonValue | Schema, whole: Schema | None, depth: int) -> str:
         if not isinstance(schema, Mapping):
             return self._anything(depth)
         whole = schema if whole is None else whole

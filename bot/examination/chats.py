@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from bot.checks import Finding, Level
 from bot.errors import BotError, SettingsError
+from bot.extras import installing
 from bot.settings import Settings
 
 
@@ -60,7 +61,7 @@ async def examine_homeserver(settings: Settings) -> Sequence[Finding]:
 
 
 def _missing(extra: str, error: ImportError) -> Finding:
-    fix = f"install it with `uv sync --extra run --extra {extra}`."
+    fix = f"install it with `{installing('run', extra)}`."
     return Finding(Level.ERROR, extra, f"An extra is missing ({error.name}).", fix)
 
 
@@ -99,6 +100,6 @@ def new_slack_app() -> str:
 
 def _extra(extra: str, error: ImportError) -> SettingsError:
     return SettingsError(
-        f"This needs the extra '{extra}' ({error.name} is missing): install it with `uv sync --extra {extra}`, then "
+        f"This needs the extra '{extra}' ({error.name} is missing): install it with `{installing(extra)}`, then "
         "run `locus setup` again."
     )

@@ -11,9 +11,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bot.checks import Finding, Level
+from bot.data_folder import FORM, read_form, require_known_form
 from bot.digest.declared import load_declared
 from bot.engine.devices import free_memory, installed_gpu_devices
-from bot.errors import SettingsError
+from bot.errors import SettingsError, StorageError
 from bot.settings import Settings
 
 NVIDIA = Path("/proc/driver/nvidia/version")  # there is one where NVIDIA's driver is loaded
@@ -23,6 +24,18 @@ GIB = 1024**3
 def examine_version() -> Finding:
     """Say which Locus runs on what."""
     return Finding(Level.OK, "version", f"Locus {version('locus-bot')}, Python {platform.python_version()}.")
+
+
+def examine_folder(data_dir: Path) -> Iterator[Finding]:
+    """Yield whether this version knows the form of the data folder; nothing is said of one that has none yet."""
+    try:
+        require_known_form(data_dir)
+        found = read_form(data_dir)
+    except StorageError as error:
+        yield Finding.of_sentence(Level.ERROR, "data folder", str(error))
+        return
+    if found.locus:
+        yield Finding(Level.OK, "data folder", f"Form {found.form} of {FORM}, first written by Locus {found.locus}.")
 
 
 def examine_time(settings: Settings) -> Iterator[Finding]:

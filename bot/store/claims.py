@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from bot.errors import BotError
+from bot.messages import IncomingMessage
 from bot.requests import Cancelled, Kind, Request, State
 from bot.store.client import Command, Reply, Watch, number, text, texts
 from bot.store.inbox import Inbox
@@ -171,14 +172,16 @@ class Claims:
         *,
         post_id: str = "",
         ready: str = "",
+        certain: IncomingMessage | None = None,
         also: Sequence[Command] = (),
     ) -> Request:
-        """Store the id of the visible message, or the complete answer; returns the request with it.
+        """Store the id of the visible message, the complete answer, or what was looked up; returns the request with it.
 
         Args:
             request: As this worker knows it.
             post_id: Stored also when the message was edited meanwhile.
             ready: The complete answer; not stored when the message was edited meanwhile.
+            certain: The message as the chat has described it; only that is taken from it, so also after an edit.
             also: Commands of the same transaction.
 
         Raises:
@@ -192,6 +195,7 @@ class Claims:
                 return known
             changed = dataclasses.replace(
                 known,
+                message=known.message.ascertained(certain) if certain is not None else known.message,
                 post_id=post_id or known.post_id,
                 ready=ready or known.ready,
             )

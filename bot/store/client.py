@@ -157,7 +157,7 @@ class Store:
                 async with self.watch(*keys) as watch:
                     return await body(watch)
             except ConflictError:
-                await asyncio.sleep(random.uniform(0, 2 * CONFLICT_PAUSE_S * min(tried + 1, 10)))  # noqa: S311
+                await asyncio.sleep(random.uniform(0, 2 * CONFLICT_PAUSE_S * min(tried + 1, 10)))  # noqa: S311 - spreads
         raise ConflictError("The state in Redis changes too fast to be written: too many processes share it.")
 
     async def listen(self, *channels: str) -> AsyncGenerator[tuple[str, str] | None]:

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 MAX_SUBSCRIPTIONS = 1000
 MAX_IN_CHANNEL = 10
+IN_A_BATCH = 100  # subscriptions read at once
 
 DIGEST_SUBSCRIPTION_KEYS = (
     KeyKind("digest:subscriptions", "set", "for good", "1,000 members", "handles of all subscriptions to digests"),
@@ -117,32 +118,46 @@ class Subscriptions:
 
     async def remove(self, handle: str) -> bool:
         """End a subscription; False when there is none of this handle."""
+        standing = await self.find(handle)
+        heirs: list[Command] = []
+        if standing is not None:
+            # What the channel has heard of is remembered by its other digests.
+            told = await self._told_by([handle])
+            others = [one.subscription.subscription_id for one in await self.of_channel(standing.subscription.place)]
+            heirs = [command for one in others if one != handle for command in self.telling(one, sorted(told))]
         replies = await self.store.transaction(
             ("DEL", self._key(handle)),
             ("DEL", self._progress(handle)),
             ("DEL", self._outgoing(handle)),
             ("DEL", self._told(handle)),
             ("SREM", self._index, handle),
+            *heirs,
         )
         return bool(number(replies[0]))
 
     async def find(self, handle: str) -> Standing | None:
         """Return a subscription with how far it is, or None."""
-        replies = await self.store.batch(
-            ("GET", self._key(handle)), ("GET", self._progress(handle)), ("GET", self._outgoing(handle))
-        )
-        subscription = SUBSCRIPTIONS.find(text(replies[0]))
-        if subscription is None:
-            return None
-        progress = PROGRESS.find(text(replies[1])) or Progress(0)
-        return Standing(subscription, progress, OUTGOING.find(text(replies[2])))
+        return next(iter(await self._find_several([handle])), None)
+
+    async def _find_several(self, handles: Sequence[str]) -> Sequence[Standing]:
+        keys = [(self._key(one), self._progress(one), self._outgoing(one)) for one in handles]
+        replies = await self.store.batch(*(("GET", key) for three in keys for key in three)) if keys else []
+        found: list[Standing] = []
+        for place in range(0, len(replies), 3):
+            subscription, progress, outgoing = map(text, replies[place : place + 3])
+            known = SUBSCRIPTIONS.find(subscription)
+            if known is not None:
+                found.append(Standing(known, PROGRESS.find(progress) or Progress(0), OUTGOING.find(outgoing)))
+        return found
 
     async def list(self) -> Sequence[Standing]:
         """Return all subscriptions, the oldest first."""
         handles = sorted(texts(await self.store.call("SMEMBERS", self._index)))
-        found = [await self.find(handle) for handle in handles]
+        found: list[Standing] = []
+        for begin in range(0, len(handles), IN_A_BATCH):
+            found += await self._find_several(handles[begin : begin + IN_A_BATCH])
         return sorted(
-            (one for one in found if one is not None),
+            found,
             key=lambda one: (one.subscription.created_at, one.subscription.subscription_id),
         )
 
@@ -198,9 +213,19 @@ class Subscriptions:
 
         return await write(body, self._key(handle), outgoing_key)
 
-    async def told(self, handle: str) -> frozenset[str]:
-        """Return what stands for the datasets that were told."""
-        return frozenset(texts(await self.store.call("SMEMBERS", self._told(handle))))
+    async def told(self, subscription: Subscription) -> frozenset[str]:
+        """Return what stands for the datasets that the channel of a subscription has been told of.
+
+        Every digest of the channel counts, and what another one of it is about to post.
+        """
+        here = await self.of_channel(subscription.place)
+        told = await self._told_by([one.subscription.subscription_id for one in here])
+        others = [one for one in here if one.subscription.subscription_id != subscription.subscription_id]
+        return told.union(*(one.outgoing.identities for one in others if one.outgoing is not None))
+
+    async def _told_by(self, handles: Sequence[str]) -> frozenset[str]:
+        replies = await self.store.batch(*(("SMEMBERS", self._told(one)) for one in handles)) if handles else []
+        return frozenset(identity for reply in replies for identity in texts(reply))
 
     def telling(self, handle: str, identities: Sequence[str]) -> Sequence[Command]:
         """Return the commands that store that datasets are told."""

@@ -17,6 +17,7 @@ from bot.store.given_answers import given_key
 from bot.store.keys import KeyKind
 from bot.store.person_index import PersonIndex
 from bot.store.records import Record
+from bot.store.tally import Tally
 from bot.store.timeline import Timeline
 
 MAX_COMMENT_CHARS = 2000
@@ -85,9 +86,19 @@ class Feedback:
         days: Lifetime of an opinion.
         limit: Number of opinions; the oldest go.
         clock: Seconds since 1970.
+        tally: Counts opinions by day.
     """
 
-    def __init__(self, store: Store, *, days: float, limit: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        days: float,
+        limit: int,
+        clock: Callable[[], float] = time.time,
+        tally: Tally | None = None,
+    ) -> None:
+        self._tally = tally or Tally(store, clock=clock)
         self._store = store
         self._clock = clock
         self._people = PersonIndex(store, days=days, clock=clock)
@@ -123,13 +134,16 @@ class Feedback:
             *self._people.remember(person_id, "feedback", opinion.handle),
             *self._people.remember(given.person_id, "feedback", opinion.handle),
         ]
-        key = given_key(self._store, given.handle)
+        key, earlier_key = given_key(self._store, given.handle), self._store.key(RECORD, opinion.handle)
 
         async def body(watch: Watch) -> None:
-            if (await watch.read(("EXISTS", key)))[0]:
-                await watch.commit(*commands)
+            exists, found = await watch.read(("EXISTS", key), ("GET", earlier_key))
+            if exists:
+                earlier = OPINIONS.find(text(found))
+                back = self._tally.voted(given, earlier.vote, by=-1) if earlier is not None else []
+                await watch.commit(*commands, *back, *self._tally.voted(given, vote))
 
-        await self._store.attempt(body, key)
+        await self._store.attempt(body, key, earlier_key)
 
     async def withdraw(self, given: GivenAnswer, person_id: str, vote: Vote) -> bool:
         """Delete a person's opinion on an answer if it is this one; False where it is not."""
@@ -141,7 +155,9 @@ class Feedback:
                 return False
             people = {person_id, given.person_id}
             await watch.commit(
-                *self.forget(handle), *(self._people.gone(person, "feedback", handle) for person in people)
+                *self.forget(handle),
+                *(self._people.gone(person, "feedback", handle) for person in people),
+                *self._tally.voted(given, vote, by=-1),
             )
             return True
 

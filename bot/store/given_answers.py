@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import time
 
 from bot.given import GivenAnswer
-from bot.store.client import Command, Store, text
+from bot.store.client import Command, Store, number, text
 from bot.store.conversations import storable
 from bot.store.keys import KeyKind
 from bot.store.person_index import DAY_MS, PersonIndex
@@ -41,6 +41,7 @@ class GivenAnswers:
     def __init__(self, store: Store, *, days: float, clock: Callable[[], float] = time) -> None:
         self._store = store
         self._lifetime_ms = max(1, int(days * DAY_MS))
+        self._clock = clock
         self._people = PersonIndex(store, days=days, clock=clock)
 
     def keep(self, given: GivenAnswer) -> list[Command]:
@@ -61,6 +62,14 @@ class GivenAnswers:
         if not _HANDLE.fullmatch(handle):
             return None
         return GIVEN.find(text(await self._store.call("GET", self._key(handle))))
+
+    async def find_kept(self, handle: str) -> tuple[GivenAnswer, float] | None:
+        """Return an answer and until when it is kept, in seconds since 1970 (UTC); as `find`."""
+        if not _HANDLE.fullmatch(handle):
+            return None
+        value, left_ms = await self._store.batch(("GET", self._key(handle)), ("PTTL", self._key(handle)))
+        given = GIVEN.find(text(value))
+        return None if given is None else (given, self._clock() + max(0, number(left_ms)) / 1000)
 
     async def forget(self, person_id: str, handle: str) -> bool:
         """Delete an answer to a question of this person."""

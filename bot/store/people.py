@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
+from bot.store.agreements import Agreements
 from bot.store.answer_cache import AnswerCache
 from bot.store.conversations import Conversations
 from bot.store.drafts import Drafts
@@ -50,6 +51,7 @@ class Forgotten:
         given_up: Questions that had failed.
         cards: Files with what an answer was made from.
         files: That were sent and not taught: as read, or how to fetch them.
+        agreements: To be told when the documents answer a question.
     """
 
     questions: int = 0
@@ -61,6 +63,7 @@ class Forgotten:
     given_up: int = 0
     cards: int = 0
     files: int = 0
+    agreements: int = 0
 
     @property
     def total(self) -> int:
@@ -107,6 +110,7 @@ class People:
         self._cards = cards
         self._drafts = Drafts(inbox.store)
         self._sent = SentFiles(inbox.store)
+        self._agreements = Agreements(inbox.store, days=1, clock=clock)
         self._index = PersonIndex(inbox.store, days=1, clock=clock)
 
     async def export(self, person_id: str, *, but: str = "", max_chars: int = MAX_EXPORT_CHARS) -> dict[str, JsonValue]:
@@ -146,6 +150,7 @@ class People:
             cards=await asyncio.to_thread(self._cards.delete_of, person_id) if self._cards is not None else 0,
             files=await self._forget_each(person_id, "draft", self._drafts.forget)
             + await self._forget_each(person_id, "sent", self._sent.forget),
+            agreements=await self._forget_each(person_id, "agreement", self._agreements.forget),
         )
 
     async def _forget_each(
@@ -165,7 +170,8 @@ class People:
         return await self._delete(person_id, "gap", handle)
 
     async def _delete(self, person_id: str, kind: PersonKind, handle: str) -> bool:
+        also = [("DEL", self._store.key("finding", handle))] if kind == "gap" else []
         replies = await self._store.transaction(
-            ("DEL", self._store.key(kind, handle)), self._index.gone(person_id, kind, handle)
+            ("DEL", self._store.key(kind, handle)), self._index.gone(person_id, kind, handle), *also
         )
         return bool(replies[0])

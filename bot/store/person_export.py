@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 
 from bot.requests import Request, State
+from bot.store.agreements import Agreements
 from bot.store.answer_cache import AnswerCache
 from bot.store.client import text
 from bot.store.conversations import Conversations
@@ -56,6 +57,7 @@ class PersonExport:
         self._taught = taught
         self._drafts = Drafts(inbox.store, clock=clock)
         self._sent = SentFiles(inbox.store, clock=clock)
+        self._agreements = Agreements(inbox.store, days=1, clock=clock)
         self._clock = clock
         self._index = PersonIndex(inbox.store, days=1, clock=clock)
 
@@ -83,6 +85,7 @@ class PersonExport:
             "cached_answers": await self._each(person_id, "cached", self._cached_answer, budget),
             "feedback": await self._each(person_id, "feedback", self._opinion, budget),
             "unanswered_questions": await self._each(person_id, "gap", self._gap, budget),
+            "to_be_told": await self._each(person_id, "agreement", self._agreement, budget),
             "files_sent": await self._each(person_id, "sent", self._files, budget),
             "files_waiting": await self._each(person_id, "draft", self._waiting, budget),
             "files_taught": budget.fitting(await self._lessons(person_id)),
@@ -137,6 +140,12 @@ class PersonExport:
     async def _gap(self, _person_id: str, handle: str) -> JsonValue:
         return await self._json("gap", handle)
 
+    async def _agreement(self, _person_id: str, handle: str) -> JsonValue:
+        agreement = await self._agreements.find(handle)
+        if agreement is None:
+            return None
+        return {"reference": agreement.request_id, "question": agreement.question, "agreed_at": _iso(agreement.at)}
+
     async def _files(self, person_id: str, conversation_id: str) -> JsonValue:
         files = await self._sent.find(conversation_id, person_id)
         names: list[JsonValue] = [file.name for file in files]
@@ -159,7 +168,7 @@ class PersonExport:
         value = text(await self._store.call("GET", self._store.key(kind, handle)))
         try:
             found: JsonValue = json.loads(value) if value else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if isinstance(found, dict):
             found.pop("v", None)

@@ -9,7 +9,7 @@ from typing import Literal
 from bot.store.client import Command, Store, texts
 from bot.store.keys import KeyKind
 
-PersonKind = Literal["conversation", "cached", "given", "feedback", "gap", "draft", "sent"]
+PersonKind = Literal["conversation", "cached", "given", "feedback", "gap", "draft", "sent", "agreement"]
 DAY_MS = 86_400_000
 
 PERSON_KEYS = (

@@ -48,7 +48,7 @@ class Record(Generic[T]):
                 )
             # Strictness of JSON, where a tuple is a list and an enum its value.
             return self._adapter.validate_json(json.dumps(fields))
-        except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ValidationError) as error:
             raise StorageError(f"A {self._name} in Redis is damaged and was left out.") from error
 
     def find(self, text: str | None) -> T | None:

@@ -17,7 +17,8 @@ from collections.abc import AsyncIterator
 
 from bot.chat import ChatAdapter, Reception
 from bot.errors import BotError, InvalidRequestError, NotFoundError, UnavailableError
-from bot.messages import FileReference, Place, Sender
+from bot.log_context import logged_as
+from bot.messages import FileReference, IncomingMessage, Place, Sender
 from bot.replies import Reply
 from bot.store.client import Store, Watch, number, text
 from bot.store.keys import KeyKind
@@ -98,6 +99,9 @@ class RelayedChat:
         call = Call("fetch", place, file=file, max_bytes=min(max_bytes, MAX_ATTACHED))
         outcome = await self._call(await packed(call))
         return await asyncio.to_thread(base64.b64decode, outcome.data)
+
+    async def ascertain(self, message: IncomingMessage) -> IncomingMessage | None:
+        return (await self._call(await packed(Call("ascertain", message.place, message=message)))).certain
 
     async def belongs(self, sender: Sender, group: str) -> bool:
         place = Place(sender.chat, sender.workspace, "")
@@ -288,13 +292,15 @@ class RelayServer:
             return None
         try:
             async with asyncio.timeout_at(waiting.until) as limit:
-                return await self._ask(waiting.call)
+                with logged_as(waiting.call.reference):
+                    return await self._ask(waiting.call)
         except BotError as error:
             return outcome_of(error)
         except Exception:
             if limit.expired():
                 return None
-            logger.exception("the chat %s failed", self._adapter.name)
+            about = {"request": waiting.call.reference} if waiting.call.reference else {}
+            logger.exception("the chat %s failed", self._adapter.name, extra=about)
             return outcome_of(BotError(chat_failed(self._adapter.name)))
 
     async def _ask(self, call: Call) -> Outcome:
@@ -304,6 +310,8 @@ class RelayServer:
         if call.file is not None:
             data = await adapter.fetch(place, call.file, max_bytes=call.max_bytes)
             return Outcome(data=(await asyncio.to_thread(base64.b64encode, data)).decode())
+        if call.message is not None:
+            return Outcome(certain=await adapter.ascertain(call.message))
         if call.sender is not None:
             return Outcome(belongs=await adapter.belongs(call.sender, call.group))
         if call.method == "direct":

@@ -10,7 +10,7 @@ from typing import Literal
 
 from bot import errors
 from bot.errors import BotError, InvalidRequestError, StorageError, UnavailableError
-from bot.messages import FileReference, Place, Sender
+from bot.messages import FileReference, IncomingMessage, Place, Sender
 from bot.replies import Reply
 from bot.store.records import Record
 
@@ -30,7 +30,7 @@ class Presence:
 class Call:
     """One call of `ChatAdapter`; `attached` holds the attachments' bytes in base 64, which `reply` then lacks."""
 
-    method: Literal["post", "edit", "remove", "find", "fetch", "belongs", "direct"]
+    method: Literal["post", "edit", "remove", "find", "fetch", "belongs", "direct", "ascertain"]
     place: Place
     reply: Reply | None = None
     post_id: str = ""
@@ -42,6 +42,12 @@ class Call:
     sender: Sender | None = None
     group: str = ""
     user: str = ""
+    message: IncomingMessage | None = None
+
+    @property
+    def reference(self) -> str:
+        """Reference of the request it is about, as far as it is known; "" for digests and final answers."""
+        return self.key if self.answers else self.reply.reference if self.reply is not None else ""
 
     @property
     def lane(self) -> tuple[str, str]:
@@ -50,6 +56,8 @@ class Call:
             return (self.place.channel_id, f"file:{self.file.file_id}")
         if self.sender is not None:
             return (self.sender.person_id, f"group:{self.group}")
+        if self.message is not None:
+            return (self.place.channel_id, f"message:{self.message.message_id}")
         if self.user:
             return (self.place.channel_id, f"person:{self.user}")
         return (self.place.channel_id, self.post_id or f"key:{self.key}")
@@ -72,12 +80,13 @@ class WaitingCall:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a call: the id of a post, a file in base 64, yes or no, a place, or the error by its class."""
+    """What became of a call: id of a post, file in base 64, yes or no, place, message, or the error by its class."""
 
     post_id: str | None = None
     data: str = ""
     belongs: bool = False
     place: Place | None = None
+    certain: IncomingMessage | None = None
     error: str = ""
     message: str = ""
     retry_after_s: float | None = None

@@ -258,7 +258,7 @@ def _command_line(process: int) -> str:
     if Path("/proc/self").exists():
         return Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace")
     command = ["ps", "-o", "command=", "-p", str(process)]
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout  # noqa: S603 - of a number
 
 
 def _quoted(path: Path) -> str:

@@ -8,10 +8,11 @@ case "${REDIS_PASSWORD:-}" in
 esac
 [ "${#REDIS_PASSWORD}" -ge 16 ] || { echo "REDIS_PASSWORD is shorter than 16 characters." >&2; exit 64; }
 run=${REDIS_RUN:-/run/redis}
-commands="+auth +blpop +del +exec +exists +get +getdel +incr +info +lrange +lrem +ltrim +multi +pexpire +ping +pttl \
-  +publish +rpush +sadd +scan +scard +select +set +smembers +srem +subscribe +type +unsubscribe +unwatch +watch \
-  +xack +xadd +xclaim +xdel +xgroup +xinfo +xlen +xpending +xrange +xreadgroup +xtrim +zadd +zcard +zrange \
-  +zrangebyscore +zrem +zremrangebyscore +zrevrange +zrevrangebyscore +zscore"
+commands="+auth +blpop +del +exec +exists +get +getdel +hgetall +hincrby +incr +info +lrange +lrem +ltrim +multi \
+  +pexpire +ping +pttl +publish +rpush +sadd +scan +scard +select +set +smembers +srem +subscribe +type \
+  +unsubscribe +unwatch +watch +xack +xadd +xclaim +xdel +xgroup +xinfo +xlen +xpending +xrange +xreadgroup \
+  +xtrim +zadd +zcard +zincrby +zrange +zrangebyscore +zrem +zremrangebyrank +zremrangebyscore +zrevrange \
+  +zrevrangebyscore +zscore"
 printf 'user default off -@all\nuser locus on >%s ~%s:* resetchannels &%s:* -@all %s\n' \
   "$REDIS_PASSWORD" "${REDIS_PREFIX:-locus}" "${REDIS_PREFIX:-locus}" "$commands" > "$run/users.acl"
 unset REDIS_PASSWORD

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bot.errors import BotError, SettingsError, UnreadableError
+from bot.extras import installing
 
 
 def empty(name: str) -> UnreadableError:
@@ -63,7 +64,7 @@ def border(name: str, label: str) -> Iterator[None]:
         if error.name is None or error.name.partition(".")[0] not in {"pypdf", "docx", "striprtf"}:
             raise
         raise SettingsError(
-            f"Reading {name} needs the extra 'documents': install it with `uv sync --extra documents`."
+            f"Reading {name} needs the extra 'documents': install it with `{installing('documents')}`."
         ) from error
     except Exception as error:
         raise damaged(name, label) from error

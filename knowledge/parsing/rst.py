@@ -32,7 +32,7 @@ _LITERAL = re.compile(r"``([^\n]+?(?:\n[^\n`]+?)?)``")
 _LINK = re.compile(r"`([^`<>]{1,500}?)\s*<[^<>`]{1,1000}>`__?")
 _REFERENCE = re.compile(r"`([^`]{1,500})`__?|\b([A-Za-z][\w.-]*)__?(?=[\s.,;:!?)]|$)")
 _INTERPRETED = re.compile(r"`([^`\n]{1,500})`")
-_FOOTNOTE = re.compile(r"[ \t]*\[(?:#[\w-]*|\d{1,3}|\*)\]_")
+_FOOTNOTE = re.compile(r"(?<![ \t])[ \t]*\[(?:#[\w-]*|\d{1,3}|\*)\]_")
 _SUBSTITUTION = re.compile(r"\|([^|\s][^|\n]{0,100})\|_{0,2}")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*{1,2})(?=[^\s*])([^*]{0,500}?[^\s*])\1(?![\w*])")
 

@@ -267,7 +267,7 @@ UNSHAPING = set(
     remote_timeout_s fetch_allowed_hosts fetch_private_hosts fetch_max_mib fetch_timeout_s contact redis_url
     redis_prefix redis_fsync terminal answers_at_once queue_limit rate_person rate_channel rate_window_s lease_s
     max_failures max_deaths shutdown_grace_s duplicates_h conversation_days conversation_tokens retention_days
-    answer_cache_h feedback_kept administrators answer_external health_port health_host slack_bot_token
+    answer_cache_h feedback_kept administrators answer_external health_port health_host traces_url slack_bot_token
     slack_app_token slack_signing_secret slack_mode slack_http_host slack_http_port slack_api_url slack_channels
     slack_follow_threads slack_streaming slack_native_markdown slack_steward teachers digest_subscribers
     status_readers genenetwork_gn3_url genenetwork_sparql_url genenetwork_contact genenetwork_pause_s
@@ -276,6 +276,7 @@ UNSHAPING = set(
     matrix_device_id matrix_store_passphrase matrix_encryption matrix_trust matrix_trusted matrix_allowed_users
     matrix_allowed_servers matrix_rooms matrix_follow_threads matrix_command_prefix matrix_msgtype
     matrix_edit_interval_s matrix_steward matrix_offer_reactions
+    public_url dashboard_token reader_token proxy_user_header trusted_proxies stewards dashboard_scopes
     """.split()
 )
 

@@ -246,10 +246,10 @@ async def test_what_an_ended_subscription_has_told_is_forgotten(stage: DigestSta
     subscription = await stage.subscribe()
     stage.catalogue.add("New1")
     await stage.announce(subscription)
-    before = await stage.digests.subscriptions.told(subscription.subscription_id)
+    before = await stage.digests.subscriptions.told(subscription)
     await stage.digests.roster.end(subscription)
 
-    assert (1, frozenset()) == (len(before), await stage.digests.subscriptions.told(subscription.subscription_id))
+    assert (1, frozenset()) == (len(before), await stage.digests.subscriptions.told(subscription))
 
 
 # A message that is not taken

@@ -170,6 +170,32 @@ async def test_a_preview_shows_what_would_come_and_tells_nothing(room: Room) -> 
     assert 1 == await room.announce(subscription)
 
 
+async def test_a_preview_looks_at_genenetwork(room: Room) -> None:
+    """It shows what was added since the last look, and says when it looked; soon after it does not look again."""
+    await room.type("digest subscribe daily 9:00")
+    room.catalogue.add("New1")
+    room.clock.now += 3600
+    shown = await room.type("digest preview")
+    looks = room.catalogue.looks
+    await room.type("digest preview")
+
+    assert "1 new dataset of BXD" in shown.text
+    assert "As of the last look at GeneNetwork, Mon 5 Jan 2026, 10:00." in shown.text
+    assert looks == room.catalogue.looks
+
+
+async def test_a_preview_of_a_genenetwork_that_is_away_says_how_old_it_is(room: Room) -> None:
+    """What was known is shown."""
+    await room.type("digest subscribe daily 9:00")
+    room.clock.now += 3600
+    room.catalogue.away = True
+
+    assert (
+        "As of the last look at GeneNetwork, Mon 5 Jan 2026, 9:00, as it did not answer in time now."
+        in (await room.type("digest preview")).text
+    )
+
+
 async def test_a_preview_needs_genenetwork(room: Room) -> None:
     """What cannot be checked is not shown."""
     await room.type("digest subscribe weekly")

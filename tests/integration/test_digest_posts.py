@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -65,6 +67,44 @@ async def test_each_channel_hears_of_what_it_cares_about(stage: DigestStage) -> 
     stage.catalogue.add("New4", tissue="Liver mRNA")
 
     assert [2, 2, 1] == [await stage.announce(one) for one in (bxd, rats, liver)]
+
+
+async def test_two_digests_of_a_channel_tell_a_dataset_once(stage: DigestStage) -> None:
+    """The one whose date comes first tells it, also where both are due at once; another channel has its own."""
+    all_of_it = await stage.subscribe()
+    bxd = await stage.subscribe(Interest(groups=("BXD",)))
+    elsewhere = await stage.subscribe(place=replace(PLACE, channel="c2"))
+    stage.catalogue.add("New1")
+    stage.catalogue.add("New2", key=HXB)
+    told = await asyncio.gather(stage.announce(bxd), stage.announce(all_of_it))
+
+    assert 2 == sum(told)
+    assert 2 == await stage.announce(elsewhere)
+    assert {"New1": 2, "New2": 2} == Counter(stage.said())
+
+
+async def test_what_another_digest_is_about_to_post_is_left_to_it(stage: DigestStage) -> None:
+    """A process died between storing and posting: the other digest of the channel does not tell the same."""
+    first, second = await stage.subscribe(), await stage.subscribe(Interest(groups=("BXD",)))
+    stage.catalogue.add("New1")
+    stage.chat.failures.append(UnavailableError("Away."))
+    with pytest.raises(UnavailableError):
+        await stage.announce(first, DATES[0])
+
+    assert 0 == await stage.announce(second, DATES[0])
+    assert 1 == await stage.announce(first, DATES[0])
+    assert ["New1"] == stage.said()
+
+
+async def test_a_channel_remembers_what_a_digest_told_that_has_ended(stage: DigestStage) -> None:
+    """Its other digests do not tell it again."""
+    daily, weekly = await stage.subscribe(), await stage.subscribe(Interest(groups=("BXD",)))
+    stage.catalogue.add("New1")
+    await stage.announce(daily)
+    await stage.digests.roster.end(daily)
+    await stage.announce(weekly)
+
+    assert ["New1"] == stage.said()
 
 
 async def test_a_channel_that_subscribes_later_hears_of_what_comes_later(stage: DigestStage) -> None:

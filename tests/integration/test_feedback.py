@@ -13,6 +13,7 @@ from bot.cli.feedback import print_opinions, write_opinions
 from bot.store.client import Store, texts
 from bot.store.feedback import MAX_COMMENT_CHARS, Feedback
 from bot.store.person_index import PersonIndex
+from bot.store.tally import KEPT_DAYS
 from bot.store.timeline import PAGE
 from tests.opinions import AnsweredFeedback, FakeClock, given
 
@@ -93,7 +94,7 @@ async def test_the_oldest_go_beyond_the_limit(store: Store, clock: FakeClock) ->
 
     found = [one.request_id for one in await feedback.list(limit=10)]
     assert ["request-h4", "request-h3", "request-h2"] == found
-    assert ["feedback"] * 3 + ["opinions", "person", "person"] == await keys_of(store)
+    assert ["day", *["feedback"] * 3, "opinions", "person", "person"] == await keys_of(store)
 
 
 async def test_a_lower_limit_takes_effect(store: Store, clock: FakeClock) -> None:
@@ -103,7 +104,7 @@ async def test_a_lower_limit_takes_effect(store: Store, clock: FakeClock) -> Non
     clock.now += 1
     await AnsweredFeedback(store, days=90, limit=2, clock=clock).vote(given("h9"), "reader", "up")
 
-    assert ["feedback"] * 2 + ["opinions", "person", "person"] == await keys_of(store)
+    assert ["day", *["feedback"] * 2, "opinions", "person", "person"] == await keys_of(store)
 
 
 async def test_everything_has_a_lifetime(store: Store, feedback: Feedback) -> None:
@@ -112,8 +113,11 @@ async def test_everything_has_a_lifetime(store: Store, feedback: Feedback) -> No
     keys = texts(await store.call("KEYS", store.key("*")))
     lifetimes = await store.batch(*(("PTTL", key) for key in keys))
 
-    assert 5 == len(keys)  # the answer's own among them
-    assert all(isinstance(lifetime, int) and 0 < lifetime <= 90 * 86_400_000 for lifetime in lifetimes)
+    assert 6 == len(keys)  # the answer's own and the day's numbers among them
+    days = {":day:": KEPT_DAYS}
+    longest = [next((days[kind] for kind in days if kind in key), 90) * 86_400_000 for key in keys]
+    pairs = zip(lifetimes, longest, strict=True)
+    assert all(isinstance(lifetime, int) and 0 < lifetime <= most for lifetime, most in pairs)
     (record,) = [key for key in keys if ":feedback:" in key]
     await store.call("PEXPIRE", record, 0)
     assert [] == await feedback.list(limit=10)
@@ -138,7 +142,7 @@ async def test_people_find_and_delete_the_opinion(store: Store, feedback: Feedba
     await store.transaction(*feedback.forget(handle))
 
     assert found is not None
-    assert ["person", "person"] == await keys_of(store)
+    assert ["day", "person", "person"] == await keys_of(store)  # how many opinions there were tells of nobody
 
 
 async def test_more_than_a_page_is_read_once_each(feedback: Feedback, clock: FakeClock) -> None:

@@ -94,13 +94,13 @@ async def test_a_group_without_molecular_data_has_its_phenotypes(client: GeneNet
         await client.datasets("XYZ")
 
 
-@pytest.mark.parametrize("name", ["HC_M2_0606_P", "hc_m2_0606_p", "GN110", "gn110", "112"])
+@pytest.mark.parametrize("name", ["HC_M2_0606_P", "hc_m2_0606_p", "GN112", "gn112", "112"])
 async def test_a_dataset_is_found_by_name_accession_and_number(client: GeneNetwork, name: str) -> None:
     """All of them lead to the same card."""
     fetched = await client.dataset(name)
     card = fetched.value
 
-    assert ("mouse", "BXD", "HC_M2_0606_P", "GN110") == (card.species, card.group, card.name, card.accession)
+    assert ("mouse", "BXD", "HC_M2_0606_P", "GN112") == (card.species, card.group, card.name, card.accession)
     assert ("Hippocampus mRNA", "mrna", "PDNN", "log2") == (card.tissue, card.kind, card.normalization, card.scale)
     assert ("Affy Mouse Genome 430 2.0 (GPL1261)", "2006-06-23", 71) == (card.platform, card.dated, card.samples)
     assert (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -14,6 +16,11 @@ from bot.settings import load_settings
 from tests.gn_server import GeneNetworkServer
 
 ROOT = Path(__file__).parents[2]
+
+
+async def probed() -> None:
+    """Wait for the look in the background."""
+    await asyncio.wait({task for task in asyncio.all_tasks() if task.get_name().startswith("GeneNetwork: where")})
 
 
 async def test_settings_become_a_client() -> None:
@@ -31,8 +38,41 @@ async def test_settings_become_a_client() -> None:
             assert opened.client.questions is not None
             card = (await opened.client.dataset("HC_M2_0606_P")).value
 
-    assert "GN110" == card.accession
+    assert "GN112" == card.accession
     assert {"Locus (steward@example.org)"} == {seen.headers["User-Agent"] for seen in server.requests}
+
+
+@pytest.mark.parametrize(
+    ("place", "line"), [("plain", "GN3 answers at"), ("api", "/api3/api"), ("none", "GN3 does not answer at")]
+)
+async def test_where_gn3_stands_is_looked_up_at_the_start(
+    place: Literal["plain", "api", "none"], line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under either prefix, before anybody asks, with one line of the log; what comes of it stops nothing."""
+    caplog.set_level(logging.INFO, "knowledge.genenetwork.opening")
+    async with GeneNetworkServer(gn3=place) as server:
+        settings = load_settings(
+            genenetwork_url=server.url, genenetwork_gn3_url=f"{server.url}/api3", genenetwork_pause_s=0
+        )
+        async with open_genenetwork(settings, probe=True):
+            await probed()
+
+    assert 1 == len(caplog.messages)
+    assert line in caplog.messages[0]
+
+
+async def test_a_start_waits_for_no_genenetwork(caplog: pytest.LogCaptureFixture) -> None:
+    """Where it is away one line says so; a process that ends meanwhile ends the look."""
+    caplog.set_level(logging.INFO, "knowledge.genenetwork.opening")
+    settings = load_settings(genenetwork_url="http://127.0.0.1:9", genenetwork_pause_s=0)
+    async with open_genenetwork(settings, probe=True) as opened:
+        assert opened is not None
+    async with open_genenetwork(settings, probe=True):
+        await probed()
+
+    assert ["where GN3 stands is looked up again with the first question"] == [
+        message.partition(":")[0] for message in caplog.messages
+    ]
 
 
 async def test_off_means_that_nothing_is_asked() -> None:

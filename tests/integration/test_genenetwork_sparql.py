@@ -69,7 +69,7 @@ async def test_the_metadata_of_a_dataset(questions: Questions) -> None:
     """One that is restricted is not found."""
     row = (await questions.dataset("HC_M2_0606_P")).value.rows[0]
 
-    assert ("GN110", "2006-06-23", "BXD Family") == (row["accession"], row["created"], row["group"])
+    assert ("GN112", "2006-06-23", "BXD Family") == (row["accession"], row["created"], row["group"])
     for name in ("PRIVATE_BXD_Liv_0919", "SECRET_BXD_Ret_0819", "nosuch"):
         with pytest.raises(NotFoundError):
             await questions.dataset(name)

@@ -26,7 +26,7 @@ ASKED = [
     "datasets of BXD",
     "datasets of BXD tissue:hippocampus type:mrna",
     "dataset HC_M2_0606_P",
-    "GN110",
+    "GN112",
     "BXD_10001",
     "what is 1436869_at in HC_M2_0606_P?",
     "values of BXD_10001",
@@ -92,7 +92,7 @@ async def test_every_figure_has_a_page_a_time_and_a_query(
     assert ("live", True) == (answer.mode, answer.answered)
     assert list(range(1, len(known) + 1)) == [citation.n for citation in answer.citations]
     for line in text.splitlines():
-        if re.search(r"\d", line) and not line.startswith(("| Locus", "| Trait", "No significance", "Say ")):
+        if re.search(r"\d", line) and not line.startswith(("| Locus", "| Trait", "Say ")):
             assert re.search(r"\[\d+\]", line), line
     assert {int(n) for n in re.findall(r"\[(\d+)\]", text)} <= known
     for citation in answer.citations:
@@ -124,7 +124,7 @@ async def test_pictures_are_attached(live: LiveAnswers, question: str, name: str
             ["strain", "BXD_10001", "BXD_10001 se", "BXD_10002", "BXD_10002 se"],
             49,
         ),
-        ("correlate BXD_10001 with HC_M2_0606_P as csv", ["trait", "description", "r", "p", "n"], 5),
+        ("correlate BXD_10001 with HC_M2_0606_P as csv", ["trait", "description", "rho", "p", "n"], 5),
         (
             "map BXD_10001 with rqtl as csv",
             ["marker", "chromosome", "position_mb", "lod", "p", "additive"],
@@ -162,7 +162,7 @@ async def test_gemma_scores_are_what_they_are(live: LiveAnswers) -> None:
     """GeneNetwork sends -log10 p of GEMMA as LOD: it is named so and not converted; R/qtl's LOD is."""
     gemma, rqtl = (await ask(live, "map BXD_10001")).text, (await ask(live, "map BXD_10001 with rqtl")).text
 
-    assert "GEMMA with LOCO" in gemma
+    assert "Mapped by GEMMA with LOCO" in gemma
     assert "−log10 p" in gemma
     assert "LRS" not in gemma
     assert re.search(r"R/qtl .* with LOD [\d.]+ \(LRS [\d.]+\)", rqtl)
@@ -177,7 +177,8 @@ async def test_mapping_names_one_locus_of_a_chromosome_and_no_threshold(live: Li
 
     assert 5 == len(chromosomes) == len(set(chromosomes))
     assert "8" == chromosomes[0]
-    assert "No significance threshold was computed" in answer.text
+    assert 1 == answer.text.count("No significance threshold is drawn: GeneNetwork's API returns none")
+    assert 1 == answer.attachments[0].alt.count("no significance threshold: GeneNetwork's API returns none")
     assert "line at" not in answer.attachments[0].alt
 
 
@@ -192,8 +193,7 @@ async def test_mapping_names_one_locus_of_a_chromosome_and_no_threshold(live: Li
         ("correlate BXD_10001 with HC_M2_0606_M", "no public dataset 'HC_M2_0606_M'"),
         ("datasets of BXE", "no group 'BXE'"),
         ("1234567_at", "no public probe set '1234567_at'"),
-        ("rs9999999999", "does not know this"),
-        ("search genes zzzzzz", "finds no public genes for “zzzzzz”"),
+        ("rs9999999999", "no marker 'rs9999999999'"),
     ],
 )
 async def test_what_is_not_there_is_a_sentence(live: LiveAnswers, question: str, sentence: str) -> None:
@@ -203,6 +203,65 @@ async def test_what_is_not_there_is_a_sentence(live: LiveAnswers, question: str,
     assert not answer.answered
     assert sentence in answer.text
     assert () == answer.attachments
+
+
+async def test_a_search_without_hits_is_an_answer(live: LiveAnswers) -> None:
+    """It says what was searched and where, and how to search: nothing is missing in the documents."""
+    answer = await ask(live, "search genes zzzzzz")
+
+    assert answer.answered
+    assert answer.text.startswith("GeneNetwork finds no public genes for “zzzzzz” [1].")
+    assert (answer.citations[0].url or "").endswith("/gsearch?type=gene&terms=zzzzzz")
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("datasets of bxd tissue:hippocampus", "BXD has 3 public datasets with tissue hippocampus"),
+        ("datasets of HXB/BXH", "HXBBXH has 3 public datasets"),
+        ("datasets of BXD tissue:kidney", "BXD has no public dataset with tissue kidney"),
+        ("search genes shh dataset:HC_M2_0606_P", "The one public trait of a gene that matches"),
+        ("search phenotypes cerebellum", "The public phenotypes that match"),
+        ("gene shh", "Gene **Shh**: sonic hedgehog"),
+        ("rs31443144", "is a genetic marker of mouse at Chr 1: 3.010 Mb (mm10)"),
+        ("HRP_10078", "Chr 18: 31.000 Mb (rn6)"),
+        ("GN112", "**HC_M2_0606_P** is the dataset"),
+        ("metadata of HC_M2_0606_P", "- Accession: GN112 [1]"),
+        ("publications of BXD_10001", "| PubMed 11438585 | Genetic control"),
+        ("BXD_10001", "Additive effect of that marker: 2.229 mg"),
+        ("HRP_10078", "Additive effect of that marker: -0.4795 [1]"),
+        ("map BXD_10001", "| Additive effect (mg) |"),
+        ("map BXD_10001 with rqtl and 1,000 permutations", "GeneNetwork's API returns none"),
+        ("map 1436869_at", "Name the dataset too: `map 1436869_at in HC_M2_0606_P`."),
+        ("what is the mean of BXD_10001?", "Mean over strains: 61.05 ± 0.43 (SE, n = 49)"),
+    ],
+)
+async def test_answers_read_as_a_scientist_expects(live: LiveAnswers, question: str, sentence: str) -> None:
+    """Names as GeneNetwork writes them, units and assemblies, plain grammar, and what to type instead."""
+    assert sentence in (await ask(live, question)).text
+
+
+async def test_a_column_that_nothing_fills_is_left_out(live: LiveAnswers) -> None:
+    """R/qtl gives no p and no effect of markers."""
+    answer = await ask(live, "map BXD_10001 with rqtl")
+
+    assert "| Locus | Position | LOD |" in answer.text
+    assert "not given" not in answer.text
+
+
+async def test_texts_of_papers_hold_no_markup(live: LiveAnswers) -> None:
+    """GeneRIF comments come as fragments of HTML."""
+    assert "acts on migrating cells by a gradient" in (await ask(live, "gene Shh")).text
+
+
+async def test_all_requests_of_an_answer_can_be_run_again(live: LiveAnswers, server: GeneNetworkServer) -> None:
+    """Also those that completed it."""
+    answer = await ask(live, "gene Shh")
+
+    assert ["api3/metadata/rif/Shh", "api3/search/?query=symbol%3AShh&type=gene&page=1&per_page=5"] == [
+        one.removeprefix(f"{server.url}/") for one in answer.requests[:2]
+    ]
+    assert f"{server.url}/gn3/gene/aliases/Shh" == answer.requests[2]
 
 
 async def test_nothing_that_is_not_public_is_listed(live: LiveAnswers) -> None:
@@ -299,5 +358,5 @@ async def test_without_matplotlib_the_answer_stands_without_its_picture(
     answer = await ask(live, "values of BXD_10001 as csv")
 
     assert "Mean over strains" in answer.text
-    assert "install it with `uv sync --extra charts`" in answer.text
+    assert "install it with `uv sync --extra charts --inexact`" in answer.text
     assert ["text/csv"] == [one.media_type for one in answer.attachments]

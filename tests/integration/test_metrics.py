@@ -19,7 +19,6 @@ from bot.errors import BusyError, UnavailableError
 from bot.evidence import Answer
 from bot.generation import Finished, GenerationRequest, Restarted, Text, Usage
 from bot.health import Health, State
-from bot.health_page import HealthPage
 from bot.log import JsonLines
 from bot.measured_model import MeasuredModel
 from bot.messages import IncomingMessage
@@ -32,10 +31,12 @@ from bot.serving import open_service
 from bot.settings import Settings
 from bot.store.client import Store, number
 from bot.store.inbox import Inbox
+from bot.web.health_pages import HealthPages
 from tests.fakes import HeldAnswerer, MemoryChat, held_application, message
 from tests.port_models import PortModel
 from tests.redis_servers import free_port
 from tests.slack_server import APP_TOKEN, BOT_TOKEN, LocalSlack
+from tests.web import serve_pages
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = ROOT / "deploy" / "grafana-dashboard.json"
@@ -189,14 +190,16 @@ async def test_no_text_name_or_id_is_in_the_metrics(store: Store) -> None:
 async def test_the_health_page_shows_them(store: Store) -> None:
     """In Prometheus' format, of this page's names only, and not at all where nothing is counted."""
     health, inbox = Health(), Inbox(store)
+    numbers = MetricsPage(PrometheusMetrics(), health, inbox, None)
+    none = MetricsPage(UNMEASURED, health, inbox, None)
     async with (
-        HealthPage(health, "127.0.0.1", 0, metrics=MetricsPage(PrometheusMetrics(), health, inbox, None)) as counted,
-        HealthPage(health, "127.0.0.1", 0, metrics=MetricsPage(UNMEASURED, health, inbox, None)) as uncounted,
+        serve_pages(lambda _: [HealthPages(health, numbers)]) as counted,
+        serve_pages(lambda _: [HealthPages(health, none)]) as uncounted,
         httpx.AsyncClient() as client,
     ):
-        shown = await client.get(f"http://127.0.0.1:{counted.port}/metrics")
-        elsewhere = await client.get(f"http://127.0.0.1:{counted.port}/metrics", headers={"Host": "evil.example"})
-        nothing = await client.get(f"http://127.0.0.1:{uncounted.port}/metrics")
+        shown = await client.get(f"{counted.origin}/metrics")
+        elsewhere = await client.get(f"{counted.origin}/metrics", headers={"Host": "evil.example"})
+        nothing = await client.get(f"{uncounted.origin}/metrics")
 
     assert (200, 421, 404) == (shown.status_code, elsewhere.status_code, nothing.status_code)
     assert shown.headers["content-type"].startswith("text/plain; version=")

@@ -20,8 +20,9 @@ from bot.agent.cards import AnswerCard, CardStore, keep_card
 from bot.errors import UnavailableError
 from bot.evidence import Answer, Citation, CitedPassage
 from bot.given import GivenAnswer, new_handle
-from bot.messages import Audience, IncomingMessage
+from bot.messages import Audience, IncomingMessage, Sender
 from bot.requests import Cancelled, Request
+from bot.store.agreements import Agreement, Agreements
 from bot.store.answer_cache import AnswerCache
 from bot.store.claims import ChangedError, Claims
 from bot.store.client import Command, Reply, Store, Value, Watch, text, texts
@@ -39,6 +40,12 @@ CITATION = Citation(1, "BXD strains", "bxd.md", "https://example.org/bxd", "cros
 PASSAGES = (CitedPassage(CITATION, "Crosses", "The strains were made by crossing C57BL/6J and DBA/2J."),)
 
 
+def agreement_of(given: GivenAnswer) -> Agreement:
+    """What its asker agrees to: to be told when the documents answer it."""
+    asker = Sender("memory", "w1", given.question.split()[0])
+    return Agreement(given.request_id, given.place, asker, given.question, 1.0, given.request_id)
+
+
 class Lab:
     """A service's state, and a worker that answers at once."""
 
@@ -51,6 +58,7 @@ class Lab:
         self.given = GivenAnswers(store, days=1)
         self.feedback = Feedback(store, days=1, limit=1000)
         self.unanswered = Unanswered(store, days=1)
+        self.agreements = Agreements(store, days=1)
         self.cards = CardStore(folder / "answers") if folder is not None else None
         self.number = 0
 
@@ -112,6 +120,7 @@ class Lab:
                 person_id=person_id,
             ),
             *(await self.unanswered.keep(request, answer, ("public",)) if not answered else ()),
+            *(await self.agreements.keep(agreement_of(made)) if not answered else ()),
         ]
         return made, commands
 
@@ -139,6 +148,8 @@ class Lab:
                     found.append(await self.store.call("LRANGE", key, 0, -1))
                 case "zset":
                     found.append(await self.store.call("ZRANGE", key, 0, -1))
+                case "hash":
+                    found.append(await self.store.call("HGETALL", key))
                 case "stream":
                     found.append(await self.store.call("XRANGE", key, "-", "+"))
                 case other:
@@ -171,7 +182,9 @@ async def test_forgetting_deletes_all_kinds_of_things(lab: Lab) -> None:
     await lab.ask("u1")
     assert failed.request_id == told.request_id
 
-    expected = Forgotten(questions=1, conversations=2, answers=3, cached=2, feedback=1, gaps=1, given_up=1, cards=3)
+    expected = Forgotten(
+        questions=1, conversations=2, answers=3, cached=2, feedback=1, gaps=1, given_up=1, cards=3, agreements=1
+    )
     assert expected == await lab.people().forget(person("u1"))
     assert "u1 wrote" not in await lab.everything()
     assert Forgotten() == await lab.people().forget(person("u1"))
@@ -507,6 +520,7 @@ async def test_an_export_holds_what_is_stored_of_a_person_and_nothing_of_others(
         "cached_answers": 1,
         "feedback": 1,
         "unanswered_questions": 1,
+        "to_be_told": 1,
         "files_sent": 0,
         "files_waiting": 0,
         "files_taught": 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import signal
 import time
@@ -23,7 +24,7 @@ from bot.errors import (
     UnavailableError,
 )
 from bot.evidence import Citation
-from bot.messages import Audience, Place
+from bot.messages import Audience, IncomingMessage, Place, Sender
 from bot.replies import Attachment, Reply, Stage
 from bot.store.client import Store, number
 from bot.store.errors import AWAY
@@ -33,6 +34,9 @@ from tests.fakes import MemoryChat
 from tests.redis_servers import RedisServer
 
 PLACE = Place("memory", "w1", "c1", "t1", Audience.SHARED)
+
+
+ASKED = IncomingMessage(PLACE, Sender("memory", "w1", "u1", external=True), "m1", "What is BXD?", 1.0, certain=False)
 
 
 def draft(text: str) -> Reply:
@@ -119,6 +123,19 @@ async def test_every_call_reaches_the_chat_as_it_was_made(store: Store) -> None:
     assert adapter.posts["p1"].removed
     assert 2.5 == relayed.draft_interval_s
     assert {"adapter"} == left
+
+
+async def test_a_chat_elsewhere_says_what_was_uncertain_of_a_message(store: Store) -> None:
+    """Who wrote it and who reads along, or that it is nothing for the bot."""
+    adapter = MemoryChat()
+    relayed: ChatAdapter = RelayedChat(store, "memory")
+    known = dataclasses.replace(ASKED, sender=Sender("memory", "w1", "u1", "Ada"), certain=True)
+    other = dataclasses.replace(ASKED, message_id="m2")
+    adapter.described = {ASKED.message_id: known, other.message_id: None}
+    async with served(store, adapter):
+        told = [await relayed.ascertain(one) for one in (ASKED, other)]
+
+    assert [known, None] == told
 
 
 @pytest.mark.parametrize(

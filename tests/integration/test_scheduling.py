@@ -185,10 +185,11 @@ class Log:
 
 @contextlib.asynccontextmanager
 async def running(
-    store: Store, log: Log, name: str = "p1", *, lease_s: float = 0.6, timeout_s: float = 60
+    store: Store, log: Log, name: str = "p1", *, lease_s: float = 0.6, timeout_s: float = 60, resting: str = ""
 ) -> AsyncIterator[Scheduler]:
     scheduler = Scheduler(store, name, lease_s=lease_s)
     scheduler.register("note", log, timeout_s=timeout_s)
+    scheduler.leave(resting)
     await scheduler.start()
     try:
         yield scheduler
@@ -360,6 +361,21 @@ async def test_bad_records_are_logged_once_and_the_others_run(store: Store, capl
     assert [f"the schedule '{name}'" for name in ("cron", "damaged", "kind", "newer", "zone")] == [
         message.partition(" is left out")[0] for message in left_out
     ]
+
+
+async def test_schedules_of_what_is_switched_off_rest_without_a_word(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are neither run nor logged, and the others run."""
+    log = Log()
+    await Schedules(store).add(Schedule("kind", "resting", every_s=60))
+    await Schedules(store).add(past("well"))
+    async with running(store, log, resting="resting") as scheduler:
+        await done(store, "well")
+        await until(lambda: len(scheduler._known) == 2)
+
+    assert ["well"] == [occasion.schedule.schedule_id for occasion in log.ran]
+    assert [] == [message for message in caplog.messages if "left out" in message]
 
 
 async def test_stopping_waits_for_jobs_and_keeps_the_lead_for_them(store: Store) -> None:

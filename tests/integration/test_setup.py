@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests.gguf_models import write_random_gguf
 from tests.integration.test_doctor import app
 from tests.matrix_server.synapse import Synapse
 from tests.pty_process import PtyProcess
+from tests.redis_servers import free_port
 from tests.slack_server import APP_TOKEN, BOT_TOKEN, LocalSlack
 
 LOCUS = Path(sys.executable).with_name("locus")
@@ -29,6 +31,7 @@ STARTER, GN_DOCS, FURTHER, BRING = "come with Locus?", "own documentation", "Fur
 MODEL, SLACK, BOT, APP = "Which one", "Connect Slack?", "Token of the bot", "Token of the app"
 MATRIX, HOMESERVER, ACCOUNT, PASSWORD = "Connect Matrix?", "Address of the homeserver", "Account, such", "Password of"
 ZONE, CONTACT, LOOK = "Time zone of the lab", "Contact that", "Look now"
+PAGE, PORT = "Open a page in the browser", "On which port"
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -73,6 +76,7 @@ async def test_a_lab_is_set_up_in_one_go(synapse: Synapse, tmp_path: Path) -> No
     (tmp_path / "lab" / "protocol.md").write_text("# Feeding\n\nBXD mice are fed twice a day in the colony.\n")
     model = write_random_gguf(tmp_path / "lab.gguf")
     account = synapse.register("locus")
+    port = free_port()
     answers = [
         (STARTER, "n"),
         (GN_DOCS, ""),
@@ -95,6 +99,9 @@ async def test_a_lab_is_set_up_in_one_go(synapse: Synapse, tmp_path: Path) -> No
         (ZONE, "Mars/Olympus"),
         (ZONE, "America/Chicago"),
         (CONTACT, "lab@example.org"),
+        (PAGE, "y"),
+        (PORT, "70000"),
+        (PORT, str(port)),
         (LOOK, "y"),
     ]
     async with LocalSlack(app(manifest_scopes())) as slack:
@@ -102,6 +109,8 @@ async def test_a_lab_is_set_up_in_one_go(synapse: Synapse, tmp_path: Path) -> No
         code, seen = await asyncio.to_thread(typed, tmp_path, answers, env)
 
     assert 0 == code, seen
+    settings = written(tmp_path)
+    token = settings.pop("LOCUS_DASHBOARD_TOKEN") or ""
     assert {
         "LOCUS_DATA_DIR": str(tmp_path / "data"),
         "LOCUS_SOURCES": str(tmp_path / "lab"),
@@ -112,10 +121,12 @@ async def test_a_lab_is_set_up_in_one_go(synapse: Synapse, tmp_path: Path) -> No
         "LOCUS_MATRIX_USER": account.user_id,
         "LOCUS_TIME_ZONE": "America/Chicago",
         "LOCUS_CONTACT": "lab@example.org",
-    } == written(tmp_path)
+        "LOCUS_HEALTH_PORT": str(port),
+    } == settings
+    assert 32 == len(token)
     assert 0o600 == stat.S_IMODE((tmp_path / ".env").stat().st_mode)
     assert [] == [
-        word for word in (BOT_TOKEN, "xoxb-of", APP_TOKEN, account.password, "wrong password") if word in seen
+        word for word in (BOT_TOKEN, "xoxb-of", APP_TOKEN, account.password, "wrong password", token) if word in seen
     ]
     assert f"Logged in as {account.user_id}" in seen
     assert "Start Locus with `locus run`" in seen
@@ -124,21 +135,23 @@ async def test_a_lab_is_set_up_in_one_go(synapse: Synapse, tmp_path: Path) -> No
 
 def test_everything_can_be_left_out(tmp_path: Path) -> None:
     """Then nothing but the data folder is written, and it says how to ask."""
-    done = piped(tmp_path, ["skip", "skip", "skip", "skip", "skip", "skip"])
+    done = piped(tmp_path, ["skip"] * 7)
 
     assert (0, {"LOCUS_DATA_DIR": str(tmp_path / "data")}) == (done.returncode, written(tmp_path))
-    assert 6 == done.stdout.count("Left out.")
+    assert 7 == done.stdout.count("Left out.")
     assert "Ask your first question with `locus chat`." in done.stdout
 
 
 def test_a_second_time_changes_nothing_that_is_kept(tmp_path: Path) -> None:
     """Enter keeps everything: documents, model, zone, contact, and lines and comments of one's own."""
-    model = write_random_gguf(tmp_path / "lab.gguf")
-    first = piped(tmp_path, ["y", "n", "-", "n", str(model), "n", "n", "America/Chicago", "lab@example.org", "n"])
+    model, port = write_random_gguf(tmp_path / "lab.gguf"), str(free_port())
+    first = piped(
+        tmp_path, ["y", "n", "-", "n", str(model), "n", "n", "America/Chicago", "lab@example.org", "y", port, "n"]
+    )
     with (tmp_path / ".env").open("a") as file:
         file.write("# mine\nLOCUS_TOP_K=5\n")
     before = (tmp_path / ".env").read_text()
-    again = piped(tmp_path, ["", "", "", "n", "", "", "", "", "", "n"])
+    again = piped(tmp_path, ["", "", "", "n", "", "", "", "", "", "", "", "n"])
 
     assert (0, 0) == (first.returncode, again.returncode), again.stdout + again.stderr
     assert before == (tmp_path / ".env").read_text()
@@ -165,17 +178,29 @@ def test_settings_that_are_wrong_already_are_said_first(tmp_path: Path) -> None:
 
 def test_a_variable_of_the_environment_wins_and_is_named(tmp_path: Path) -> None:
     """Otherwise people would look for their answer in vain."""
-    done = piped(tmp_path, ["y", "n", "-", "n", "skip", "n", "n", "skip", "n"], LOCUS_SOURCES="elsewhere")
+    done = piped(tmp_path, ["y", "n", "-", "n", "skip", "n", "n", "skip", "n", "n"], LOCUS_SOURCES="elsewhere")
 
     assert "LOCUS_SOURCES is set in the environment too, which wins over the file." in done.stdout
 
 
 def test_a_pipe_that_keeps_being_wrong_comes_to_its_end(tmp_path: Path) -> None:
     """After three attempts the step is left out, and the rest goes on."""
-    done = piped(tmp_path, ["skip", *["99"] * 3, "n", "n", "America/Chicago", "-", "n"])
+    done = piped(tmp_path, ["skip", *["99"] * 3, "n", "n", "America/Chicago", "-", "n", "n"])
 
     assert (0, "America/Chicago") == (done.returncode, written(tmp_path).get("LOCUS_TIME_ZONE"))
     assert "There is no model 99" in done.stdout
+
+
+def test_a_port_that_is_taken_is_not_written(tmp_path: Path) -> None:
+    """Another program listens there; the next one is taken, with a token that only the file shows."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port, other = str(taken.getsockname()[1]), str(free_port())
+        done = piped(tmp_path, ["skip", "skip", "skip", "skip", "skip", "y", port, other, "n"])
+    settings = written(tmp_path)
+
+    assert (0, other) == (done.returncode, settings["LOCUS_HEALTH_PORT"])
+    assert f"Port {port} is in use" in done.stdout
+    assert str(settings["LOCUS_DASHBOARD_TOKEN"]) not in done.stdout
 
 
 def test_only_models_that_fit_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,19 @@ async def test_a_channel_subscribes_by_mention_and_by_slash_command(
     assert [Place("slack", one.slack.world.team.id, C1, "", Audience.PUBLIC)] == [each.place for each in left]
 
 
+async def test_a_channel_without_the_bot_is_told_to_invite_it_first(one: DigestOffice, slack: LocalSlack) -> None:
+    """A digest could not be posted there; once it was invited, the same words subscribe."""
+    slack.world.channels[C1].members.discard("UBOT")
+    refused = await one.slash("digest subscribe weekly mon 9:00 group:BXD type:mrna")
+    before = await one.subscriptions()
+    slack.world.channels[C1].members.add("UBOT")
+    begun = await one.slash("digest subscribe weekly mon 9:00 group:BXD type:mrna")
+
+    assert "I am not in this channel, so I could not post digests here: /invite me first, then subscribe." == refused
+    assert [] == before
+    assert "From now on I post new datasets here" in begun
+
+
 def names(group: str, count: int) -> list[str]:
     """Return the names that `add_datasets` gives."""
     return [f"Fresh_{group}_{number:02}" for number in range(1, count + 1)]

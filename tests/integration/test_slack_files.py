@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -10,6 +11,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from adapters.slack.adapter import SlackAdapter
+from adapters.slack.ascertaining import ascertain
 from adapters.slack.client import SlackClient
 from adapters.slack.downloading import download, is_slacks
 from adapters.slack.events_files import MOST_FILES, SharedFile, read_files
@@ -18,7 +20,7 @@ from bot.errors import InvalidRequestError, NotFoundError, RefusedError, Unavail
 from bot.messages import FileReference, IncomingMessage, Place
 from bot.replies import Attachment, Reply, Stage
 from bot.store.client import Store
-from tests.slack_adapter import SlackService, bot_lines, make_adapter, serving
+from tests.slack_adapter import DEADLINE_S, SlackService, bot_lines, make_adapter, serving
 from tests.slack_server import BOT_TOKEN, Clock, Fault, LocalSlack, Message, Timing
 from tests.slack_server.manifest import MANIFEST
 from tests.slack_server.values import Json, StoredFile
@@ -57,13 +59,30 @@ async def fetch(adapter: SlackAdapter, file: StoredFile, place: Place = HERE, ma
 
 
 class Heard:
-    """Notes the messages that have been accepted."""
+    """Notes the messages that have been accepted, as they are answered."""
 
     def __init__(self) -> None:
         self.messages: list[IncomingMessage] = []
+        self.noted = asyncio.Event()
 
     async def __call__(self, parts: Parts, message: IncomingMessage) -> None:
-        self.messages.append(message)
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                try:
+                    known = await ascertain(parts, message)
+                    break
+                except UnavailableError:
+                    await asyncio.sleep(0.01)
+        assert known is not None
+        self.messages.append(known)
+        self.noted.set()
+
+    async def until(self, *messages: Message) -> None:
+        """Wait until messages have been noted."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not {one.ts for one in messages} <= {one.message_id for one in self.messages}:
+                self.noted.clear()
+                await self.noted.wait()
 
     def files_of(self, message: Message) -> list[tuple[str, str, int, str]]:
         """Return what has come with a message."""
@@ -89,6 +108,7 @@ async def test_files_reach_the_core_with_their_message(slack: LocalSlack, store:
         reply = slack.mention(C1, "U2", "and this", thread_ts=root.ts, files=[("c.txt", b"x")])
         direct = slack.direct_message("U1", "my notes", files=[("d.md", TEXT)])
         plain = slack.mention(C1, "U1", "nothing with it")
+        await heard.until(root, reply, direct, plain)
         await one.settled()
 
         first, second = root.files
@@ -107,6 +127,7 @@ async def test_what_slack_does_not_keep_is_left_out(slack: LocalSlack, store: St
     file.mode = mode
     async with listening(slack, store) as (one, heard):
         asked = slack.share(file.id, C1, "U1", "<@UBOT> learn about this")
+        await heard.until(asked)
         await one.settled()
 
         assert [] == heard.files_of(asked)
@@ -121,19 +142,21 @@ async def test_slack_is_asked_for_files_that_it_does_not_describe(slack: LocalSl
     async with listening(slack, store) as (one, heard):
         asked = slack.share(told.id, C1, "U1", "<@UBOT> look at this")
         others = [slack.share(file.id, C1, "U1", "<@UBOT> look at this") for file in (gone, external)]
+        await heard.until(asked, *others)
         await one.settled()
 
         assert [(told.id, "a.md", len(TEXT), "text/markdown")] == heard.files_of(asked)
         assert [[], []] == [heard.files_of(other) for other in others]
 
 
-async def test_a_message_is_delivered_again_when_slack_cannot_be_asked(slack: LocalSlack, store: Store) -> None:
-    """Rather than taken without its file."""
+async def test_a_message_waits_when_slack_cannot_be_asked(slack: LocalSlack, store: Store) -> None:
+    """Rather than being taken without its file."""
     file = share(slack)
     file.told = False
     slack.faults.add("files.info", Fault(status=500), Fault(status=500))
     async with listening(slack, store) as (one, heard):
         asked = slack.share(file.id, C1, "U1", "<@UBOT> look at this")
+        await heard.until(asked)
         await one.settled()
 
         assert [(file.id, "protocol.md", len(TEXT), "text/markdown")] == heard.files_of(asked)
@@ -148,6 +171,7 @@ async def test_files_of_strangers_are_not_looked_at(slack: LocalSlack, store: St
     file.told = False
     async with listening(slack, store, {"answer_external": True}) as (one, heard):
         asked = slack.share(file.id, channel.id, stranger.id, "<@UBOT> look at this")
+        await heard.until(asked)
         await one.settled()
 
         assert [] == heard.files_of(asked)

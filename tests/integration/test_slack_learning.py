@@ -21,7 +21,7 @@ from bot.store.client import Store
 from bot.store.threads import JoinedThreads
 from tests.slack_adapter import bot_lines
 from tests.slack_sending import Fast
-from tests.slack_server import APP_TOKEN, BOT_TOKEN, Clock, Line, LocalSlack, Message
+from tests.slack_server import APP_TOKEN, BOT_TOKEN, Clock, Fault, Line, LocalSlack, Message
 
 C1 = "C1"
 DEADLINE_S = 60.0
@@ -117,6 +117,32 @@ async def test_a_file_dropped_with_learn_this_is_found_in_its_channel(
     assert {shared_at} == {link.url for link in here.links}
     assert "zebrafinch buffer" not in elsewhere.text.replace(QUESTION, "")
     assert shared_at not in [link.url for link in elsewhere.links]
+
+
+async def test_a_link_to_elsewhere_is_not_taken_for_the_file_before_it(
+    slack: LocalSlack, store: Store, tmp_path: Path
+) -> None:
+    """What came with the words is meant, also where Slack does not keep it and another file stands in the thread."""
+    async with learning(slack, store, tmp_path):
+        root = slack.say(C1, "U2", "our protocol", files=[("Perfusion.md", PROTOCOL)])
+        elsewhere = slack.world.files[slack.upload(C1, "U1", "link.md", b"# Elsewhere").files[0]]
+        elsewhere.mode = "external"
+        asked = slack.share(elsewhere.id, C1, "U1", "<@UBOT> learn this", thread_ts=root.ts)
+        said = await answer(slack, asked)
+
+    assert "Perfusion" not in said
+
+
+async def test_a_file_is_learnt_from_its_thread_when_slack_is_back(
+    slack: LocalSlack, store: Store, tmp_path: Path
+) -> None:
+    """What stands in the thread is asked of Slack after the words were accepted, as often as need be."""
+    async with learning(slack, store, tmp_path):
+        dropped = slack.say(C1, "U2", "our protocol", files=[("Perfusion.md", PROTOCOL)])
+        slack.faults.add("conversations.replies", Fault(status=500), Fault(status=500))
+        preview = await answer(slack, slack.mention(C1, "U1", "learn this", thread_ts=dropped.ts))
+
+    assert "Perfusion protocol" in preview
 
 
 async def test_files_are_taught_in_threads_and_directly(slack: LocalSlack, store: Store, tmp_path: Path) -> None:

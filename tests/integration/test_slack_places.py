@@ -90,14 +90,14 @@ async def test_where_an_event_says_nothing_slack_is_asked_once(looking: Looking)
 
 
 async def test_a_channel_the_bot_cannot_see_is_no_place(looking: Looking) -> None:
-    """An event from there is not worth another delivery."""
+    """What was asked there cannot be answered."""
     with pytest.raises(InvalidRequestError, match="invite Locus"):
         await looking.audience("C404")
 
 
 @pytest.mark.parametrize("fault", [Fault(status=500), Fault(hang=True), Fault(error="missing_scope")])
 async def test_who_reads_along_is_never_guessed(looking: Looking, fault: Fault) -> None:
-    """While Slack does not say so, the event has to come again; what was known serves meanwhile."""
+    """While Slack does not say so, nothing is answered; what was known serves what is pressed meanwhile."""
     looking.slack.faults.always("conversations.info", fault)
     with pytest.raises(UnavailableError):
         await looking.audience("C1")
@@ -107,6 +107,8 @@ async def test_who_reads_along_is_never_guessed(looking: Looking, fault: Fault) 
     looking.now[0] = PLACES_S + 1
 
     assert known == await looking.audience("C1")
+    with pytest.raises(UnavailableError):
+        await looking.places.ask("C1", patient=True)
 
 
 async def test_members_guests_and_strangers_are_told_apart(looking: Looking) -> None:
@@ -139,7 +141,7 @@ async def test_a_person_is_asked_for_once_by_all(looking: Looking) -> None:
 
 
 async def test_whoever_cannot_be_looked_up_is_not_taken_for_a_member(looking: Looking) -> None:
-    """Without the scope everybody is a guest; when Slack is away the event has to come again."""
+    """Without the scope everybody is a guest; when Slack is away what was asked waits."""
     looking.slack.faults.add("users.info", Fault(error="missing_scope"), Fault(status=500))
     sender = await looking.people.sender("U1", "T1")
     with pytest.raises(UnavailableError):

@@ -9,12 +9,15 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from bot.evidence import Answer, Citation, Evidence
 from bot.ports import Asked
+from bot.telling_texts import how_to_be_told, told_no_more
 from bot.texts import REFUSAL
 from knowledge.embeddings import MiniLmEmbedder
 from knowledge.index import KnowledgeIndex
+from tests.documents import LAB
 from tests.fakes import HeldAnswerer
 from tests.injections import INJECTIONS
 from tests.matrix_server.synapse import Synapse
@@ -25,6 +28,7 @@ from tests.scenarios.slack_driver import SlackDriver
 from tests.scenarios.terminal_driver import TerminalDriver
 from tests.slack_server import LocalSlack, RateLimits, Timing
 from tests.teaching import PROTOCOL, taught_application
+from tests.telling import ANSWER, MENDED, QUESTION, ingest
 
 TIMING = Timing(acknowledge_within_s=0.6, retry_after_s=(0.1, 0.2, 0.4, 0.8, 1.6))
 NEEDS = {
@@ -250,6 +254,17 @@ async def test_the_passages_of_an_answer_are_shown(chat: Driver) -> None:
     await chat.sees(PASSAGE.citation.quote)
 
 
+async def test_an_answer_leads_to_its_page(chat: Driver) -> None:
+    """Once, below its sources, where the lab has given the address of its pages."""
+    await chat.start(public_url="https://locus.example/lab", dashboard_token=SecretStr("a-token-of-the-steward"))
+    question = await chat.ask("What is BXD?")
+    await chat.sees("Answer with its passages")
+    await chat.settled()
+
+    assert 1 == count(chat, "Answer with its passages")
+    assert f"https://locus.example/lab/answers/{chat._handle(question)}" in chat.shown()
+
+
 async def test_a_question_that_is_asked_again_is_answered_anew(chat: Driver) -> None:
     """Not from the cache."""
     await chat.start()
@@ -292,6 +307,35 @@ async def test_a_file_is_learnt_and_found_where_it_was_taught(
         index.close()
 
     assert 0 == elsewhere
+
+
+async def test_who_agrees_is_told_when_the_documents_answer(
+    chat: Driver, embedder: MiniLmEmbedder, tmp_path: Path
+) -> None:
+    """The same words work in every chat; the answer is seen once where it was asked, and calls nobody."""
+    index = KnowledgeIndex(tmp_path / "index", embedder)
+    try:
+        await asyncio.to_thread(ingest, index, tmp_path / "documents", LAB)
+        await chat.start(application=taught_application(index, tmp_path))
+        question = await chat.ask(QUESTION)
+        await chat.sees(how_to_be_told())
+        await chat.settled()
+        await chat.follow_up(question, "tell me")
+        await chat.sees("I will tell you here when the documents answer it")
+        await chat.settled()
+        await asyncio.to_thread(ingest, index, tmp_path / "documents", MENDED)
+        await chat.sees(f"{ANSWER} [1]")
+        await chat.settled()
+        await chat.follow_up(question, "don't tell me")
+        await chat.sees(told_no_more(0))
+        await chat.settled()
+        await chat.end()
+    finally:
+        index.close()
+
+    assert 1 == count(chat, ANSWER)
+    assert "Perfusion" in chat.shown()
+    assert [] == chat.leaks()
 
 
 QUESTIONS = 6  # that all injections are spread over

@@ -205,7 +205,7 @@ def _check_visibility(question: Question) -> Iterator[Violation]:
     """One message, and only one ever; none for what was deleted in time."""
     message_id, visible = question.message_id, question.visible
     if not question.record.acknowledged:
-        yield Violation(Fault.UNACCEPTED, message_id)
+        yield Violation(Fault.UNACCEPTED, message_id, ", ".join(question.record.missed))
     if len(question.posts) > 1:
         yield Violation(Fault.DOUBLED, message_id, ", ".join(post.post_id for post in question.posts))
     if question.withdrawn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from tests.slack_server import APP_TOKEN, BOT_TOKEN
 from tests.slack_server.remote import RemoteSlack, slack_process
 from tests.soak.chat import AWAY_S, Chat
 from tests.soak.plan import Planned
-from tests.soak.slack_records import BOT, TEAM, Act, read_snapshot
+from tests.soak.slack_records import BOT, DIED, NOBODY, TEAM, UNACKNOWLEDGED, Act, missed, read_snapshot
 
 RETRY_AFTER_S: Final = (0.0, 60.0, 300.0)  # as Slack does it
 SPEED: Final = 4.0  # seconds of Slack's limits in a real one
@@ -205,9 +206,14 @@ class SlackSoakChat(Chat):
     async def particulars(self) -> Sequence[tuple[str, str]]:
         state = await self._slack.state()
         made = state["accepted"]
+        deliveries = await self._slack.deliveries(by="people")
+        why = Counter(missed(attempt) for delivery in deliveries for attempt in delivery["attempts"])
         streams = sum(made.get(f"chat.{name}Stream", 0) for name in ("start", "append", "stop"))
         return (
             ("connections of replicas", f"{state['connections_opened']}"),
+            ("sent while no Locus was connected", f"{why[NOBODY]}"),
+            ("sent over a connection then lost", f"{why[DIED]}"),
+            ("not acknowledged otherwise", f"{why[UNACKNOWLEDGED]}"),
             ("calls to Slack", f"{sum(made.values())}"),
             ("posts, edits, streams' pieces", f"{made['chat.postMessage']}, {made['chat.update']}, {streams}"),
             ("calls answered with 429", f"{sum(state['limited'].values())}"),

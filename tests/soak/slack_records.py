@@ -13,6 +13,9 @@ from tests.chat_records import Body, ChatEvent, EventRecord, Post, Snapshot, Ver
 
 BOT: Final = "UBOT"
 TEAM: Final = "T1"
+NOBODY: Final = "no Locus was connected"
+DIED: Final = "its connection was lost"
+UNACKNOWLEDGED: Final = "not acknowledged"
 _REFERENCE = re.compile(r"^Reference (\w+)$", re.MULTILINE)
 
 Json = Mapping[str, Any]
@@ -79,7 +82,17 @@ def _record(event_id: str, act: Act, deliveries: Sequence[Json]) -> EventRecord:
         sorted(attempt["sent_at"] for attempt in attempts),
         sorted(attempt["sent_at"] + attempt["took_s"] for attempt in attempts if attempt["took_s"] is not None),
         given_up=bool(deliveries) and all(delivery["status"] == "failed" for delivery in deliveries),
+        missed=[why for attempt in attempts if (why := missed(attempt))],
     )
+
+
+def missed(attempt: Json) -> str:
+    """Return why an attempt was not acknowledged, or ""; one that still waits counts as unacknowledged."""
+    if attempt["took_s"] is not None:
+        return ""
+    if not attempt["through"]:
+        return NOBODY
+    return DIED if attempt["cut"] else UNACKNOWLEDGED
 
 
 def _post(message: Json, by_reference: Mapping[str, str], state: Json) -> Post:

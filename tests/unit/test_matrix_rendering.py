@@ -228,3 +228,15 @@ def test_what_is_no_picture_is_a_file() -> None:
         assert "m.file" == file_content(file, Uploaded("mxc://hs/abc"))["msgtype"]
     assert png_size(PNG[:20]) is None
     assert (640, 480) == png_size(PNG)
+
+
+def test_the_page_of_an_answer_is_linked_below_its_sources() -> None:
+    """One that is not encrypted is shown as an address; one that is none of the web, not at all."""
+    page = "https://locus.example/lab/answers/h4ndl3"
+    linked = render(Reply(Stage.FINAL, "Yes [1].", (BXD,), page=page)).first
+    plain = render(Reply(Stage.FINAL, "Yes.", page="http://locus.lab:8080/answers/h4ndl3")).first
+
+    assert linked.html.endswith(f'<p><a href="{page}">Answer with its passages</a></p>')
+    assert linked.body.endswith(f"Answer with its passages ({page})")
+    assert plain.html.endswith("<p>Answer with its passages (http://locus.lab:8080/answers/h4ndl3)</p>")
+    assert "Answer with" not in render(Reply(Stage.FINAL, "Yes.", page="javascript:alert(1)")).first.body

@@ -60,12 +60,13 @@ def replies(draw: st.DrawFn) -> Reply:
         reference=draw(st.sampled_from(["", "4kd9"])),
         attachments=(Attachment(draw(matrix_texts), "text/csv", b"1"),) if draw(st.booleans()) else (),
         sections=tuple(draw(st.lists(sections, max_size=2))),
+        page=draw(urls) or "",
     )
 
 
 def addresses_of(reply: Reply) -> set[str]:
-    """Those that may be shown: of citations and entries, but for those that clients show as mentions."""
-    urls = [one.url for one in reply.citations]
+    """Those that may be shown: of citations, entries and the answer's page, but for what clients show as mentions."""
+    urls = [*(one.url for one in reply.citations), reply.page]
     urls += [entry.url for section in reply.sections for entry in section.entries]
     found = {url for url in map(safe_url, urls) if url}
     return {url for url in found if is_link(url) or url.startswith("http://")}

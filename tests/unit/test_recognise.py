@@ -74,6 +74,28 @@ TYPED: list[tuple[str, Lookup]] = [
     ("explain HSNIH-Rat-Acbc-RSeq-0818", DatasetLookup("HSNIH-Rat-Acbc-RSeq-0818")),
     ("gene Shh", GeneLookup("Shh")),
     ("gene BRCA2?", GeneLookup("BRCA2")),
+    ("gene shh", GeneLookup("shh")),
+    ("map BXD_10001 with 1000 permutations", MappingLookup(BXD)),
+    ("map BXD_10001 with R/qtl and 1,000 permutations", MappingLookup(BXD, "rqtl")),
+    ("map 1436869_at", ExplainLookup("1436869_at", "map")),
+    ("map 1436869_at with rqtl", ExplainLookup("1436869_at", "map")),
+    ("values of 1436869_at", ExplainLookup("1436869_at", "values of")),
+    ("correlate 1436869_at with BXDPublish", ExplainLookup("1436869_at", "correlations of")),
+    ("What is the mean of BXD_10001?", TraitLookup(BXD)),
+    ("peak LOD of 1436869_at in HC_M2_0606_P", TraitLookup(SHH)),
+    ("what does BXD_10001 measure?", TraitLookup(BXD)),
+    ("where does BXD_10001 map to?", TraitLookup(BXD)),
+    ("datasets of bxd", DatasetsLookup("bxd")),
+    ("datasets of HXB/BXH", DatasetsLookup("HXB/BXH")),
+    ("datasets of cfw type:mrna", DatasetsLookup("cfw", kind="mrna")),
+    ("metadata of HC_M2_0606_P", FactsLookup("metadata", "HC_M2_0606_P")),
+    (
+        f"{SITE}/search?species=mouse&group=BXD&dataset=HC_M2_0606_P&search_terms_or=Shh&search_terms_and=",
+        SearchLookup("gene", "Shh dataset:HC_M2_0606_P"),
+    ),
+    (f"{SITE}/search?dataset=BXDPublish&search_terms_or=brain", SearchLookup("phenotype", "brain dataset:BXDPublish")),
+    (f"map {SITE}/show_trait?trait_id=10001&dataset=BXDPublish with 500 permutations",
+     MappingLookup(TraitName("BXDPublish", "10001"))),
     ("search genes shh species:mouse", SearchLookup("gene", "shh species:mouse")),
     ("search for phenotypes hippocampus year:2015..2020", SearchLookup("phenotype", "hippocampus year:2015..2020")),
     ("what is 1436869_at?", ExplainLookup("1436869_at")),
@@ -132,6 +154,13 @@ gene
 gene expression
 gene ontology
 gene network
+gene networks
+gene set enrichment
+gene therapy
+What is the mean of a trait?
+Where is the hippocampus?
+what does LOD mean?
+metadata of a dataset
 What is a gene?
 gene names in the BXD
 Which gene is Shh?

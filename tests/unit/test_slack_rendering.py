@@ -190,3 +190,13 @@ def test_files_come_with_the_final_reply_under_safe_names() -> None:
 def test_an_empty_reply_is_shown_as_something(stage: Stage, look: Look) -> None:
     """Slack refuses messages without text."""
     assert "…" == render(Reply(stage, " \n\u200b"), look).first.text
+
+
+def test_the_page_of_an_answer_is_linked_in_small_print_below_its_sources() -> None:
+    """An address that is none of the web is not linked, and nothing is said of it."""
+    page = "https://locus.example/lab/answers/h4ndl3"
+    message = render(Reply(Stage.FINAL, "Yes [1].", (BXD,), page=page), NATIVE).first
+
+    assert f"<{page}|Answer with its passages>" == small(message)[-1]
+    assert f"[Answer with its passages]({page})" in message.markdown()
+    assert "Answer with" not in render(Reply(Stage.FINAL, "Yes.", page="javascript:alert(1)"), NATIVE).first.plain()

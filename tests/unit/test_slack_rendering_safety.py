@@ -67,11 +67,12 @@ def replies(draw: st.DrawFn) -> Reply:
         reference=draw(st.sampled_from(["", "4kd9"])),
         handle=draw(st.sampled_from(["", "h4ndl3"])),
         attachments=(Attachment(draw(hostile_texts), "text/csv", b"1"),) if draw(st.booleans()) else (),
+        page=draw(urls) or "",
     )
 
 
 def addresses_of(reply: Reply) -> set[str]:
-    return {url for url in (safe_url(one.url) for one in reply.citations) if url}
+    return {url for url in map(safe_url, (*(one.url for one in reply.citations), reply.page)) if url}
 
 
 def messages_of(rendered: Rendered) -> tuple[SlackMessage, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.replies import Stage
 from tests.chat_records import ChatEvent, EventKind, Snapshot
-from tests.soak.slack_records import Act, read_snapshot
+from tests.soak.slack_records import DIED, NOBODY, UNACKNOWLEDGED, Act, missed, read_snapshot
 
 STATE = {"now": 1040.0, "monotonic": 50.0, "speed": 4.0, "connections": ["a", "b"]}
 ASKED = ChatEvent(EventKind.MESSAGE, "C1", "1.5", "U1", "What? q1v0", "1.5", 1.5, chat="slack", workspace="T1")
@@ -16,7 +16,10 @@ ASKED = ChatEvent(EventKind.MESSAGE, "C1", "1.5", "U1", "What? q1v0", "1.5", 1.5
 
 def delivery(event: dict[str, Any], *attempts: float | None, status: str = "acknowledged") -> dict[str, Any]:
     """A delivery whose attempts were made each second and took so long, or were not acknowledged."""
-    made = [{"sent_at": 20.0 + number, "took_s": took} for number, took in enumerate(attempts)]
+    made = [
+        {"sent_at": 20.0 + number, "took_s": took, "through": "c1", "cut": False}
+        for number, took in enumerate(attempts)
+    ]
     return {"payload": {"type": "event_callback", "event": event}, "attempts": made, "status": status}
 
 
@@ -58,6 +61,16 @@ def test_an_event_that_slack_delivers_no_more_is_given_up() -> None:
     (record,) = read(deliveries=(delivery(event, None, None, status="failed"),)).events
 
     assert (True, [], True) == (record.given_up, record.acknowledged, record.settled)
+
+
+def test_why_a_delivery_failed_is_told() -> None:
+    """Nobody was there, whoever had it died, or it was refused, which is the fault of Locus."""
+    attempt = {"took_s": None, "through": "c1", "cut": False}
+    told = [
+        missed(one) for one in (attempt, attempt | {"cut": True}, attempt | {"through": ""}, attempt | {"took_s": 1})
+    ]
+
+    assert [UNACKNOWLEDGED, DIED, NOBODY, ""] == told
 
 
 @pytest.mark.parametrize(

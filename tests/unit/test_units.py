@@ -34,11 +34,11 @@ def test_what_is_no_statistic_raises(value: float) -> None:
 
 
 def test_positions_name_the_assembly_where_it_is_known() -> None:
-    """A place is in megabases, with the assembly that GeneNetwork's menu names; of a rat none is claimed."""
-    assert "Chr 5: 28.457 Mb (mm10)" == position("5", 28.457155, "mouse")
-    assert "Chr X: 1.000 Mb" == position("X", 1.0, "rat")
-    assert "Chr 5" == position("5", None, "mouse")
-    assert "" == position("", 3.0, "mouse")
+    """A place is in megabases, with the assembly that GeneNetwork's menu names; none is claimed without."""
+    assert "Chr 5: 28.457 Mb (mm10)" == position("5", 28.457155, "mm10")
+    assert "Chr X: 1.000 Mb" == position("X", 1.0)
+    assert "Chr 5" == position("5", None, "mm10")
+    assert "" == position("", 3.0, "mm10")
 
 
 def test_means_have_their_error_and_number() -> None:

@@ -1,4 +1,4 @@
-"""The health page over real HTTP on loopback."""
+"""The server of the web pages and the pages for probes, over real HTTP on loopback."""
 
 from __future__ import annotations
 
@@ -9,16 +9,37 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import httpx
 import pytest
 
 from bot.errors import SettingsError
 from bot.health import Health, State
-from bot.health_page import HealthPage
+from bot.web.access import Access
+from bot.web.address import Hosts, PublicAddress
+from bot.web.files import Files
+from bot.web.health_pages import HealthPages
+from bot.web.server import WebServer
+from bot.web.site import make_site
+from bot.web.templating import Templates
 
 
-async def get(page: HealthPage, path: str, *, host: str = "", method: str = "GET") -> httpx.Response:
+async def _no_secret() -> bytes:
+    return b""
+
+
+def pages(health: Health, host: str, port: int, *, names: Sequence[str] = ()) -> WebServer:
+    """Return a server of the pages for probes alone, as where no dashboard is configured."""
+    address = PublicAddress()
+    access = Access(address, _no_secret, {})
+    files = Files()
+    templates = Templates(address, files=files.versions)
+    site = make_site([HealthPages(health), files], access=access, templates=templates, hosts=Hosts(host, names))
+    return WebServer(site, host, port)
+
+
+async def get(page: WebServer, path: str, *, host: str = "", method: str = "GET") -> httpx.Response:
     headers = {"Host": host} if host else {}
     async with httpx.AsyncClient() as client:
         return await client.request(method, f"http://127.0.0.1:{page.port}{path}", headers=headers)
@@ -28,7 +49,7 @@ async def test_readyz_tells_how_every_part_is() -> None:
     """503 while one is down, with its reason; healthz stays well."""
     health = Health()
     health.report("redis")
-    async with HealthPage(health, "127.0.0.1", 0) as page:
+    async with pages(health, "127.0.0.1", 0) as page:
         ready = await get(page, "/readyz")
         health.report("redis", State.DOWN, "Redis does not answer.")
         down = await get(page, "/readyz")
@@ -59,20 +80,20 @@ async def test_readyz_tells_how_every_part_is() -> None:
 )
 async def test_a_page_is_answered_under_its_own_names_only(host: str, status: int) -> None:
     """A name elsewhere that is made to point here reads nothing."""
-    async with HealthPage(Health(), "127.0.0.1", 0, names=["locus.lab.example"]) as page:
+    async with pages(Health(), "127.0.0.1", 0, names=["locus.lab.example"]) as page:
         assert status == (await get(page, "/readyz", host=host)).status_code
 
 
 @pytest.mark.parametrize(("host", "status"), [("10.1.2.3:80", 200), ("[fd00::1]:80", 200), ("evil.example", 421)])
 async def test_on_a_wildcard_address_any_address_but_no_other_name_is_answered(host: str, status: int) -> None:
     """A probe asks for the address of the container; an attacker has a name only."""
-    async with HealthPage(Health(), "0.0.0.0", 0) as page:  # noqa: S104 - what this test is about
+    async with pages(Health(), "0.0.0.0", 0) as page:  # noqa: S104 - what this test is about
         assert status == (await get(page, "/healthz", host=host)).status_code
 
 
 async def test_a_request_without_host_or_with_another_path_or_method_is_refused() -> None:
     """By the status that HTTP has for it, and the page lives on."""
-    async with HealthPage(Health(), "127.0.0.1", 0) as page:
+    async with pages(Health(), "127.0.0.1", 0) as page:
         reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
         writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
         bare = await reader.readline()
@@ -90,7 +111,7 @@ async def test_a_request_without_host_or_with_another_path_or_method_is_refused(
 async def test_a_port_that_is_taken_is_a_sentence() -> None:
     """It names the settings."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        page = HealthPage(Health(), "127.0.0.1", taken.getsockname()[1])
+        page = pages(Health(), "127.0.0.1", taken.getsockname()[1])
         with pytest.raises(SettingsError, match=r"Address already in use.*LOCUS_HEALTH_PORT"):
             await page.__aenter__()
 
@@ -99,22 +120,14 @@ async def test_an_address_of_another_machine_is_a_sentence() -> None:
     """As is a name that nobody knows."""
     for host in ("192.0.2.1", "no such name"):
         with pytest.raises(SettingsError, match="LOCUS_HEALTH_HOST"):
-            await HealthPage(Health(), host, 0).__aenter__()
-
-
-async def test_without_the_extra_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or how to do without."""
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
-
-    with pytest.raises(SettingsError, match="uv sync --extra run"):
-        await HealthPage(Health(), "127.0.0.1", 0).__aenter__()
+            await pages(Health(), host, 0).__aenter__()
 
 
 async def test_it_logs_no_requests_and_stops_with_open_connections(caplog: pytest.LogCaptureFixture) -> None:
     """A client that keeps its connection does not keep the service."""
     with caplog.at_level(logging.INFO, "bot"):
         async with httpx.AsyncClient() as client:
-            async with HealthPage(Health(), "127.0.0.1", 0) as page:
+            async with pages(Health(), "127.0.0.1", 0) as page:
                 for _ in range(3):
                     await client.get(f"http://127.0.0.1:{page.port}/healthz")
                 reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
@@ -129,7 +142,7 @@ async def test_it_logs_no_requests_and_stops_with_open_connections(caplog: pytes
 async def test_it_leaves_signals_to_the_service() -> None:
     """The handlers before and while it listens are the same."""
     before = [signal.getsignal(kind) for kind in (signal.SIGTERM, signal.SIGINT)]
-    async with HealthPage(Health(), "127.0.0.1", 0) as page:
+    async with pages(Health(), "127.0.0.1", 0) as page:
         await get(page, "/healthz")
         during = [signal.getsignal(kind) for kind in (signal.SIGTERM, signal.SIGINT)]
 
@@ -139,12 +152,14 @@ async def test_it_leaves_signals_to_the_service() -> None:
 SERVICE = """
 import asyncio, signal
 from bot.health import Health
-from bot.health_page import HealthPage
+from bot.web.server import WebServer
+async def nothing(scope, receive, send):
+    pass
 async def main():
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with HealthPage(Health(), "127.0.0.1", 0) as page:
-        print(page.port, flush=True)
+    async with WebServer(nothing, "127.0.0.1", 0) as server:
+        print(server.port, flush=True)
         await stop.wait()
         print("finishing", flush=True)
 asyncio.run(main())
