@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from datetime import UTC, tzinfo
 from enum import StrEnum
 
@@ -21,42 +21,31 @@ from bot.chats import Chats
 from bot.commands import CommandName, Commands, Handler
 from bot.commands.classroom import Classroom
 from bot.commands.teaching import teaching_commands
-from bot.digest.digests import Digests, leave_digests
+from bot.digest.digests import Digests
 from bot.digest.parts import DigestParts
-from bot.errors import SettingsError, UnavailableError
-from bot.extras import installing
+from bot.errors import UnavailableError
 from bot.health import Health, State
 from bot.mending.looking_again import LookingAgain
 from bot.mending.mending import Mending, MendingParts
 from bot.metrics import UNMEASURED, Metrics
-from bot.metrics_page import MetricsPage
 from bot.permissions import Permissions
 from bot.pipeline import Pipeline
 from bot.queue_notices import QueueNotices
 from bot.reception import InboxReception
-from bot.scheduling.jobs import Occasion
 from bot.scheduling.scheduler import Scheduler
+from bot.service_pages import answer_page, open_pages
+from bot.service_schedules import run_schedules
+from bot.service_state import open_state
 from bot.settings import Settings
-from bot.store.answer_cache import AnswerCache
+from bot.side_by_side import end_all, start_watched
 from bot.store.claims import Claims
 from bot.store.client import Store
-from bot.store.conversations import Conversations
 from bot.store.drafts import Drafts
-from bot.store.feedback import Feedback
-from bot.store.gaps import Unanswered
-from bot.store.given_answers import GivenAnswers
-from bot.store.inbox import Inbox, InboxLimits
 from bot.store.leader import Leader
 from bot.store.people import People
-from bot.store.rates import RateLimits
 from bot.store.relay import RelayServer
-from bot.store.repair import repair
-from bot.store.schedules import Schedule, Schedules
 from bot.store.sent_files import SentFiles
-from bot.store.tally import Tally
-from bot.store.threads import JoinedThreads
 from bot.tracing import UNTRACED, Traces
-from bot.web.address import PublicAddress
 from bot.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -95,6 +84,9 @@ class Service:
         metrics: Counts what happens; /metrics of the health page shows it.
         traces: Take the stages of requests.
         zone: The lab's time zone, for counts by day and dates on pages.
+
+    Attributes:
+        state: What is kept in Redis.
     """
 
     def __init__(
@@ -127,8 +119,8 @@ class Service:
         self._roles = roles
         self._alone = alone
         self._more = dict(more or {})
-        days = settings.retention_days
-        self.inbox = Inbox(store, inbox_limits(settings))
+        self.state = state = open_state(store, settings, zone)
+        self.inbox, self.given, self.feedback, self.cache = state.inbox, state.given, state.feedback, state.cache
         self.access = Access(store, administrators=settings.administrators, answer_external=settings.answer_external)
         self.permissions = Permissions(
             self.access,
@@ -139,13 +131,7 @@ class Service:
                 "status": settings.status_readers,
             },
         )
-        self.given = GivenAnswers(store, days=days)
-        self.tally = Tally(store, zone=zone)
-        self.feedback = Feedback(store, days=days, limit=settings.feedback_kept, tally=self.tally)
-        self.conversations = Conversations(store, days=settings.conversation_days, tokens=settings.conversation_tokens)
-        self.cache = AnswerCache(store, hours=settings.answer_cache_h)
-        self.unanswered = Unanswered(store, days=days)
-        self.mending = self._make_mending(days)
+        self.mending = self._make_mending()
         self.digests = self._make_digests(digest) if digest is not None else None
         self.commands = self._make_commands()
         self.reception = InboxReception(
@@ -161,10 +147,20 @@ class Service:
         worker = self._make_worker() if Role.WORKER in self._roles else None
         async with AsyncExitStack() as stack:
             if self._settings.health_port:
-                await stack.enter_async_context(self._open_pages())
+                pages = open_pages(
+                    self._settings,
+                    self.state,
+                    self.access,
+                    self.health,
+                    self._metrics,
+                    self._application,
+                    self.digests,
+                    self._zone,
+                )
+                await stack.enter_async_context(pages)
             await self._prepare(worker, stop)
-            running = [_watched(name, part, stop) for name, part in self._parts(worker, stop)]
-            stack.push_async_callback(_end, running)
+            running = [start_watched(name, part, stop) for name, part in self._parts(worker, stop)]
+            stack.push_async_callback(end_all, running)
             self.started.set()
             await stop.wait()
             # From here on chats are told that nothing was received, while answers that run still reach them.
@@ -175,41 +171,6 @@ class Service:
         for failure in failures:
             if failure is not None:
                 raise failure
-
-    def _open_pages(self) -> AbstractAsyncContextManager[object]:
-        """Return the web pages, which are served while it is entered.
-
-        Raises:
-            SettingsError: If the extra is not installed.
-        """
-        try:
-            from bot.web.dashboard import DashboardParts, open_dashboard
-        except ImportError as error:
-            raise SettingsError(
-                f"LOCUS_HEALTH_PORT needs the extra 'run' ({error.name} is missing): install it with "
-                f"`{installing('run')}`, or set it to 0."
-            ) from error
-        parts = DashboardParts(
-            self.health,
-            MetricsPage(self._metrics, self.health, self.inbox, self._application),
-            self.inbox,
-            self.access,
-            self.given,
-            self.tally,
-            self._application,
-            self.digests.roster if self.digests is not None else None,
-            self._zone,
-        )
-        return open_dashboard(self._settings, parts)
-
-    def _page(self, handle: str) -> str:
-        """Return the address of an answer's page, or "" where people cannot reach it."""
-        settings = self._settings
-        has_dashboard = settings.dashboard_token is not None or settings.proxy_user_header
-        # Of several processes another one may serve the pages.
-        if not has_dashboard or (self._alone and not settings.health_port):
-            return ""
-        return PublicAddress(settings.public_url).full("/answers", handle) or ""
 
     async def _prepare(self, worker: Worker | None, stop: asyncio.Event) -> None:
         """Make the stream; waits while Redis is away, as it may start after Locus."""
@@ -237,7 +198,9 @@ class Service:
             if looking is not None:
                 yield "looking again", looking.run()
         if Role.SCHEDULER in self._roles:
-            yield "scheduler", self._run_scheduler()
+            scheduler = Scheduler(self._store, self.process_id, lease_s=self._settings.lease_s)
+            grace_s = self._settings.shutdown_grace_s
+            yield "scheduler", run_schedules(scheduler, self.inbox, self.digests, self.health, grace_s=grace_s)
         if Role.ADAPTER in self._roles:
             yield "chats", self.chats.serve(self.reception, stop)
             if not self._alone:
@@ -245,48 +208,13 @@ class Service:
                     relay = RelayServer(self._store, adapter, self.process_id, lease_s=self._settings.lease_s)
                     yield f"relay of {adapter.name}", relay.run()
 
-    async def _run_scheduler(self) -> None:
-        """Run what is due, where this process leads, until cancelled."""
-        scheduler = Scheduler(self._store, self.process_id, lease_s=self._settings.lease_s)
-
-        async def mend(_: Occasion) -> None:
-            mended = await repair(self.inbox)
-            if mended:
-                logger.warning("requests whose place was lost wait for their turn again", extra={"requests": mended})
-
-        scheduler.register(REPAIR, mend)
-        if self.digests is not None:
-            self.digests.register(scheduler)
-        else:
-            leave_digests(scheduler)
-        await scheduler.start()
-        await self._plan(scheduler.schedules)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await scheduler.stop(self._settings.shutdown_grace_s)
-
-    async def _plan(self, schedules: Schedules) -> None:
-        """Add the schedules that are always there; those that are already there stay as they are."""
-        while True:
-            try:
-                await schedules.add(Schedule(REPAIR, REPAIR, every_s=REPAIR_EVERY_S))
-                if self.digests is not None:
-                    await self.digests.prepare(schedules)
-            except UnavailableError as error:
-                self.health.report("redis", State.DOWN, str(error))
-                await asyncio.sleep(PAUSE_S)
-            else:
-                return
-
     def _make_digests(self, parts: DigestParts) -> Digests:
-        threads = JoinedThreads(self._store, days=self._settings.conversation_days)
         return Digests(
             parts,
             self._store,
             self.chats.named,
-            self.conversations,
-            threads,
+            self.state.conversations,
+            self.state.threads,
             administrators=self.access.administrators,
             permissions=self.permissions,
             health=self.health,
@@ -297,29 +225,32 @@ class Service:
             return None
         return self.mending.looking_again(self._application, self.process_id, lease_s=self._settings.lease_s)
 
-    def _make_mending(self, days: float) -> Mending:
-        threads = JoinedThreads(self._store, days=self._settings.conversation_days)
+    def _make_mending(self) -> Mending:
+        state = self.state
         return Mending(
             MendingParts(
                 self._store,
-                self.inbox,
+                state.inbox,
                 self.access,
-                self.conversations,
-                self.given,
-                self.feedback,
-                self.unanswered,
+                state.conversations,
+                state.given,
+                state.feedback,
+                state.unanswered,
                 self.chats.named,
-                threads,
+                state.threads,
                 self._page,
-                days,
+                self._settings.retention_days,
             )
         )
+
+    def _page(self, handle: str) -> str:
+        return answer_page(self._settings, handle, alone=self._alone)
 
     def _make_commands(self) -> Commands | None:
         """Return what people may type; None in a process without an application."""
         if self._application is None:
             return None
-        application = self._application
+        application, state = self._application, self.state
         more = {**(self.digests.handlers if self.digests is not None else {}), **self._more}
         if application.teacher is not None:
             room = Classroom(
@@ -329,7 +260,7 @@ class Service:
         more = {**self.mending.handlers(application), **more}
         people = People(
             self.inbox,
-            self.conversations,
+            state.conversations,
             self.cache,
             self.given,
             application.cards,
@@ -338,7 +269,7 @@ class Service:
         return Commands(
             application,
             self.inbox,
-            self.conversations,
+            state.conversations,
             people,
             access=self.access,
             permissions=self.permissions,
@@ -347,9 +278,9 @@ class Service:
 
     def _make_worker(self) -> Worker:
         assert self._application is not None and self.commands is not None  # noqa: S101, PT018 - a worker has both
-        settings = self._settings
+        settings, state = self._settings, self.state
         claims = Claims(self.inbox, self.process_id, lease_s=settings.lease_s, retention_days=settings.retention_days)
-        memory = Memory(self.conversations, self.cache, self.given, self.unanswered, self.tally)
+        memory = Memory(state.conversations, state.cache, state.given, state.unanswered, state.tally)
         writer = AnswerWriter(self._application, self.access, memory, metrics=self._metrics)
         pipeline = Pipeline(
             claims, self.chats.named, writer, self.commands, self.access, metrics=self._metrics, page=self._page
@@ -365,33 +296,3 @@ class Service:
             metrics=self._metrics,
             traces=self._traces,
         )
-
-
-def inbox_limits(settings: Settings) -> InboxLimits:
-    """Return the inbox's bounds as the settings have them."""
-    return InboxLimits(
-        queue=settings.queue_limit,
-        hard=HARD_FACTOR * settings.queue_limit,
-        duplicates_h=settings.duplicates_h,
-        rates=RateLimits(settings.rate_person, settings.rate_channel, settings.rate_window_s),
-    )
-
-
-def _watched(name: str, part: Coroutine[None, None, None], stop: asyncio.Event) -> asyncio.Task[None]:
-    """Start a part; when it fails, everything stops and `Service.run` raises what it raised."""
-
-    def ended(task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("the part %s failed", name, exc_info=task.exception())
-            stop.set()
-
-    task = asyncio.create_task(part, name=name)
-    task.add_done_callback(ended)
-    return task
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait for them; what they raised was looked at before."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

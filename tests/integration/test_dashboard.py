@@ -253,7 +253,7 @@ async def test_the_service_counts_how_questions_end_and_keeps_it_over_a_restart(
     second = Running(store, answerer)
     async with second.running(), httpx.AsyncClient(base_url=f"http://127.0.0.1:{second.port}") as client:
         await second.ask("What is an RI strain?", 6)
-        (day,) = await second.service.tally.days(1)
+        (day,) = await second.service.state.tally.days(1)
         closed = await client.get("/")
         ready = await client.get("/readyz")
 

@@ -114,9 +114,9 @@ async def test_a_follow_up_knows_what_was_told(lab: Lab) -> None:
     await told(lab)
     place = message("x", **THREAD).place  # type: ignore[arg-type]
     scopes = ("public", own_scope(place))
-    recalled = await lab.service.conversations.load(place, scopes=scopes)
+    recalled = await lab.service.state.conversations.load(place, scopes=scopes)
     await lab.say("forget me now", channel="d1")
-    after = await lab.service.conversations.load(place, scopes=scopes)
+    after = await lab.service.state.conversations.load(place, scopes=scopes)
 
     assert QUESTION == recalled.turns[-2].content
     assert ANSWER in recalled.turns[-1].content
