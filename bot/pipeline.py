@@ -7,10 +7,9 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from bot.access import Access
 from bot.answer_writer import AnswerWriter, Prepared
@@ -20,17 +19,17 @@ from bot.commands import Command as TypedCommand
 from bot.commands import CommandContext, Commands, find_command
 from bot.commands.command import say
 from bot.errors import BotError, BusyError, NotFoundError, RefusedError
+from bot.final_replies import reply_of
 from bot.given import GivenAnswer
 from bot.metrics import UNMEASURED, Metrics
-from bot.replies import Entry, Reply, Section, Stage
+from bot.replies import Reply, Stage
 from bot.requests import Cancelled, Kind, Request
 from bot.store.claims import ChangedError, Claims, LostError
 from bot.store.client import Command
 from bot.store.given_answers import GIVEN
 from bot.store.sent_files import SentFiles
-from bot.teaching_texts import file_not_read, file_without_words
-from bot.telling_texts import how_to_be_told
-from bot.texts import model_busy, nothing_to_stop, run_again, stopped
+from bot.teaching_texts import file_without_words
+from bot.texts import model_busy, nothing_to_stop, stopped
 from bot.tracing import span, whole
 from bot.visible import PostLock, show
 
@@ -243,9 +242,7 @@ class Pipeline:
                 raise ChangedError("The channel became wider while its answer was written.")
             request = await self._claims.update(request, ready=GIVEN.dump(given), also=self._writer.keep_handle(given))
         also = [*also, *await self._writer.keep(request, given), *self._sent.remember(request.message)]
-        reply = _with_files_noted(reply_of(given, self._page(given.handle)), len(request.message.files))
-        if self._commands.tells and not given.answer.answered and given.answer.mode != "live":
-            reply = dataclasses.replace(reply, note=f"{reply.note} {how_to_be_told()}".strip())
+        reply = reply_of(given, self._page(given.handle), files=len(request.message.files), tells=self._commands.tells)
         return await self._end(request, reply, "answered" if given.answer.answered else "not answered", also)
 
     async def _write(
@@ -297,13 +294,6 @@ async def _dropped(*tasks: asyncio.Future[Prepared] | asyncio.Future[T] | asynci
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _with_files_noted(reply: Reply, files: int) -> Reply:
-    """Return the reply to a question that came with files: they are not read unless somebody teaches them."""
-    if not files:
-        return reply
-    return dataclasses.replace(reply, note=f"{reply.note} {file_not_read(files)}".strip())
-
-
 def kind_of(outcome: str) -> str:
     """Return an outcome without what was special about it: one of a few words for each command and kind of error."""
     return outcome.partition(",")[0].partition(":")[0]
@@ -312,26 +302,3 @@ def kind_of(outcome: str) -> str:
 def _working(request: Request, sentence: str) -> Reply:
     """Return what is shown while a question is worked on; it carries the reference by which it can be stopped."""
     return Reply(Stage.WAITING, sentence, reference=request.request_id)
-
-
-def reply_of(given: GivenAnswer, page: str = "") -> Reply:
-    """Return the final reply that shows an answer; `page` is the address of its page."""
-    answer = given.answer
-    return Reply(
-        Stage.FINAL,
-        answer.text,
-        citations=answer.citations,
-        answered=answer.answered,
-        note=answer.note,
-        reference="" if answer.answered else given.request_id,
-        handle=given.handle,
-        attachments=answer.attachments,
-        sections=_requests(answer.requests),
-        page=page if answer.answered or answer.citations else "",
-    )
-
-
-def _requests(addresses: Sequence[str]) -> tuple[Section, ...]:
-    """Return what was asked for an answer, each named by its path."""
-    entries = [Entry(urlsplit(address)._replace(scheme="", netloc="").geturl(), address) for address in addresses]
-    return (Section(run_again(), tuple(entries)),) if entries else ()
