@@ -377,8 +377,8 @@ def help_text(*, direct: bool, digests: bool = False, tells: bool = False) -> st
         "- forget this file: take back the file that was taught in this conversation\n"
         "- forget file NAME: take back any other of this channel"
         + (
-            "\n- tell me: tell you here when the documents answer your last question that they did not, or whose answer "
-            "you have voted down"
+            "\n- tell me: tell you here when the documents answer your last question that they did not, or whose "
+            "answer you have voted down"
             "\n- don't tell me: withdraw that"
             if tells
             else ""

@@ -47,8 +47,8 @@ class WebSettings(DigestSettings):
 
     dashboard_scopes: Names = Field(
         (),
-        description="Private scopes, as `locus feedback gaps` names them, whose unanswered questions the dashboard shows "
-        "beside those of public places, separated by spaces; `all` shows every one, direct messages included.",
+        description="Private scopes, as `locus feedback gaps` names them, whose unanswered questions the dashboard "
+        "shows beside those of public places, separated by spaces; `all` shows every one, direct messages included.",
     )
 
     @field_validator("public_url")

@@ -9,7 +9,7 @@ from itertools import groupby
 from bot.digest.datasets import Dataset
 from bot.digest.interests import KIND_NAMES, Interest, listed_in_words
 from bot.digest.news import Part
-from bot.plain_text import shortened
+from bot.digest_memory import BEGINNING, memory_line
 from bot.replies import Entry, Section
 
 SHOWN = 10  # datasets in the channel itself; the others stand in the thread
@@ -151,15 +151,12 @@ def _entry(dataset: Dataset, sentences: Mapping[str, str]) -> Entry:
 
 def _memory(datasets: Sequence[Dataset], interest: Interest, sentences: Mapping[str, str]) -> str:
     """Return what a question in the thread is understood by; whole lines, as many as fit."""
-    lines = [f"New datasets in GeneNetwork{interest.limit}:"]
+    lines = [f"{BEGINNING}{interest.limit}:"]
     length = len(lines[0])
     for number, dataset in enumerate(datasets, 1):
         sentence = sentences.get(dataset_key(dataset), "")
-        accession = f", {dataset.accession}" if dataset.accession else ""
-        line = (
-            f"{number}. {dataset.full_name or dataset.name} ({dataset.group}{accession}): {facts(dataset)}. {sentence}"
-        )
-        line = shortened(line.strip(), 600)
+        title = dataset.full_name or dataset.name
+        line = memory_line(number, title, dataset.group, dataset.accession, f"{facts(dataset)}. {sentence}")
         length += len(line) + 1
         if length > MAX_MEMORY:
             break

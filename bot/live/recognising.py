@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
+from bot.live.below_digests import pointed_at
 from bot.live.grammar import METHOD, mapped, typed, without_permutations
 from bot.live.lookups import (
     CompareLookup,
@@ -44,7 +45,8 @@ def recognise(question: str, history: Sequence[Turn] = (), *, hosts: Collection[
 
     Args:
         question: As typed.
-        history: Earlier turns, oldest first; "csv" alone asks for the data of the last lookup among them.
+        history: Earlier turns, oldest first; "csv" alone asks for the data of the last lookup among them, and "2" for
+            the second dataset of the digest.
         hosts: Hosts besides genenetwork.org whose links count as GeneNetwork's.
     """
     if len(question) > MAX_CHARS:
@@ -56,6 +58,9 @@ def recognise(question: str, history: Sequence[Turn] = (), *, hosts: Collection[
     if found is not None:
         return _about_link(*found)
     text = _POLITE.sub("", text, count=1)
+    below = pointed_at(text, history)
+    if below is not None:
+        return below
     csv = _CSV.search(text)
     lookup = typed(text[: csv.start()] if csv else text)
     if csv is None or lookup is None:

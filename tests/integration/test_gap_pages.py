@@ -53,7 +53,8 @@ async def lab(redis_server: RedisServer, store: Store, index: KnowledgeIndex, tm
 def board_of(lab: Lab, *scopes: str) -> GapBoard:
     """Return what the pages read."""
     service = lab.service
-    return GapBoard(service.state.unanswered, service.feedback, service.mending.states, lab.index.embedder, scopes=scopes)
+    unanswered, states = service.state.unanswered, service.mending.states
+    return GapBoard(unanswered, service.feedback, states, lab.index.embedder, scopes=scopes)
 
 
 @asynccontextmanager
