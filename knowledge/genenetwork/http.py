@@ -53,12 +53,16 @@ class PoliteHttp:
     Args:
         options: Who asks, limits and pauses.
         timing: Clocks.
-        ssl_context: Replaces the default certificates (those of certifi).
+
+    Attributes:
+        ahead_s: Seconds by which this machine's clock was ahead of the server's at the last answer; None where it did
+            not tell.
     """
 
     def __init__(self, options: GeneNetworkOptions, *, timing: Timing | None = None) -> None:
         self._options = options
         self._timing = timing or Timing()
+        self.ahead_s: float | None = None
         self._turn = asyncio.Lock()
         self._last_end: float | None = None
         self._client: httpx.AsyncClient | None = None
@@ -179,6 +183,9 @@ class PoliteHttp:
             finally:
                 await response.aclose()
         plain = {field.lower(): value for field, value in response.headers.items()}
+        said = _moment(plain.get("date", ""))
+        # The header has whole seconds. A cache between, which tells the age of what it gives, has an older date.
+        self.ahead_s = (datetime.now(UTC) - said).total_seconds() - 0.5 if said and "age" not in plain else None
         return HttpReply(response.status_code, plain, bytes(body), str(url))
 
 
@@ -204,10 +211,14 @@ def _retry_after_s(text: str) -> float | None:
     text = text.strip()
     if text.isdecimal():
         return min(float(text[:20]), MAX_RETRY_AFTER_S)
+    moment = _moment(text)
+    return None if moment is None else min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), MAX_RETRY_AFTER_S)
+
+
+def _moment(text: str) -> datetime | None:
+    """Read a date of HTTP (RFC 9110 5.6.7); None for anything else."""
     try:
         moment = parsedate_to_datetime(text)
     except (TypeError, ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), MAX_RETRY_AFTER_S)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -31,6 +31,7 @@ class OpenGeneNetwork:
 
     client: GeneNetwork
     catalogue: Catalogue
+    http: PoliteHttp
     gn3: Gn3 | None = None
 
     async def probe(self) -> None:
@@ -68,4 +69,4 @@ async def open_client(
         sparql = Sparql(service("GeneNetwork's SPARQL service", options.sparql)) if options.sparql else None
         aliases = Aliases(service("GeneNetwork's service of gene names", f"{options.site}/gn3"))
         client = GeneNetwork(gn2, gn3, sparql, aliases, Links(options.site))
-        yield OpenGeneNetwork(client, Catalogue(client, gn2, gn3), gn3)
+        yield OpenGeneNetwork(client, Catalogue(client, gn2, gn3), http, gn3)

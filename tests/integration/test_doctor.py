@@ -228,16 +228,17 @@ async def test_genenetwork_is_asked_once() -> None:
         asked = len(server.requests)
         nameless = await examine_genenetwork(gn_settings(server, contact=""))
 
-    assert (Level.OK, 1) == (well.level, asked)
-    assert (Level.OK, "set LOCUS_CONTACT to an address of the lab.") == (nameless.level, nameless.fix)
+    assert ([Level.OK, Level.OK], 1) == (levels(well), asked)
+    assert (Level.OK, "set LOCUS_CONTACT to an address of the lab.") == (nameless[0].level, nameless[0].fix)
+    assert "It agrees with GeneNetwork's." == well[1].text
 
 
 async def test_without_genenetwork_documents_still_answer() -> None:
     """So it is a warning, and nothing at all where the settings say off."""
     async with GeneNetworkServer() as server:
         server.fail("*", Fault.page(503))
-        down = await examine_genenetwork(gn_settings(server))
-    off = await examine_genenetwork(Settings.model_validate({"genenetwork": "off"}))
+        (down,) = await examine_genenetwork(gn_settings(server))
+    (off,) = await examine_genenetwork(Settings.model_validate({"genenetwork": "off"}))
 
     assert (Level.WARNING, True) == (down.level, "503" in down.text)
     assert Level.OK is off.level
