@@ -33,6 +33,7 @@ from tests.played_days import play_days, play_digests, played_health
 from tests.played_gaps import GAP, play_gaps
 from tests.web import READER_TOKEN, STEWARD_TOKEN
 
+AWAY = "https://minutes.lab.example/2026.html"
 BROKEN = b"%PDF-1.7\nnot much of a document"
 ANSWER = "how-the-bxd-strains-were-made"
 PAGES = (("dashboard", "/"), ("answer", f"/answers/{ANSWER}"), ("gaps", "/gaps"), ("gap", f"/gaps/{GAP}"))
@@ -51,11 +52,11 @@ class Silent:
 
 
 async def make_documents(settings: Settings, folder: Path, *, ships: bool = True) -> None:
-    """Bring in the documents that ship with Locus, a folder with a broken file, and one that is not there."""
+    """Bring in the documents that ship with Locus, a folder with a broken file, and a page that is away."""
     (folder / "protocols").mkdir()
     (folder / "protocols" / "tissue.md").write_text("# Tissue collection\n\nTissue is kept at 193 K until use.\n")
     (folder / "protocols" / "scan.pdf").write_bytes(BROKEN)
-    specs = (*(["starter"] if ships else []), str(folder / "protocols"), str(folder / "minutes"))
+    specs = (*(["starter"] if ships else []), str(folder / "protocols"), AWAY)
 
     def report(outcome: IngestReport | Exception, spec: str) -> None:
         """Told of each source; what the dashboard says about it is what this is for."""
