@@ -51,12 +51,12 @@ class Silent:
     def publishing(self) -> None: ...
 
 
-async def make_documents(settings: Settings, folder: Path, *, ships: bool = True) -> None:
-    """Bring in the documents that ship with Locus, a folder with a broken file, and a page that is away."""
+async def make_documents(settings: Settings, folder: Path, *, away: str = AWAY, ships: bool = True) -> None:
+    """Bring in the documents that ship with Locus, a folder with a broken file, and a source that is away."""
     (folder / "protocols").mkdir()
     (folder / "protocols" / "tissue.md").write_text("# Tissue collection\n\nTissue is kept at 193 K until use.\n")
     (folder / "protocols" / "scan.pdf").write_bytes(BROKEN)
-    specs = (*(["starter"] if ships else []), str(folder / "protocols"), AWAY)
+    specs = (*(["starter"] if ships else []), str(folder / "protocols"), away)
 
     def report(outcome: IngestReport | Exception, spec: str) -> None:
         """Told of each source; what the dashboard says about it is what this is for."""

@@ -267,13 +267,13 @@ async def test_how_a_sync_went_is_kept_in_the_index(tmp_path: Path) -> None:
     """The broken file of one source, the missing folder of another, and the good one; again after it is mended."""
     settings = Settings(data_dir=tmp_path / "data", genenetwork="off")
     (tmp_path / "work").mkdir()
-    await make_documents(settings, tmp_path / "work", ships=False)
+    away = str(tmp_path / "work" / "minutes")
+    await make_documents(settings, tmp_path / "work", away=away, ships=False)
     async with open_application(settings) as application:
         before = {one.name.rpartition("/")[2]: one for one in (await application.facts()).syncs}
         (tmp_path / "work" / "minutes").mkdir()
         (tmp_path / "work" / "minutes" / "one.md").write_text("# Minutes\n\nThe freezer was moved.\n")
-        specs = [str(tmp_path / "work" / "minutes")]
-        await ingest_sources(settings, specs, scope=PUBLIC_SCOPE, progress=lambda _: Silent(), report=lambda *_: None)
+        await ingest_sources(settings, [away], scope=PUBLIC_SCOPE, progress=lambda _: Silent(), report=lambda *_: None)
         after = {one.name.rpartition("/")[2]: one for one in (await application.facts()).syncs}
 
     assert (1, 1) == (before["protocols"].documents, before["protocols"].problems)
