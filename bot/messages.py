@@ -133,6 +133,8 @@ class IncomingMessage:
         files: Sent with the message, in order.
         certain: False when the chat still has to be asked who reads `place`, who `sender` is and which `files` count:
             nothing is answered or shown before, see `bot.chat.ChatAdapter.ascertain`.
+        late: True for one that was found in what was said while nobody listened: how much is asked at a time does not
+            count for it, and as a "stop" it ends nothing that was asked after it.
     """
 
     place: Place
@@ -145,6 +147,7 @@ class IncomingMessage:
     again_of: str = ""
     files: tuple[FileReference, ...] = ()
     certain: bool = True
+    late: bool = False
 
     @property
     def request_id(self) -> str:

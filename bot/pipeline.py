@@ -181,7 +181,8 @@ class Pipeline:
         mine = [one for one in waiting if one.message.is_from(message.sender)]
         any_stopped = False
         for one in mine:
-            if one.seq < request.seq:
+            after = message.late and one.message.order > message.order
+            if one.seq < request.seq and not after:
                 any_stopped |= await inbox.cancel(one.request_id, Cancelled.STOPPED)
         if any_stopped or request.attempt > 1:
             await self._claims.finish(request, "stopped others")

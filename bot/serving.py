@@ -28,10 +28,13 @@ from bot.service import ALL_ROLES, Role, Service
 from bot.settings import Settings
 from bot.store.client import Store
 from bot.store.genenetwork_cache import GeneNetworkCache
+from bot.store.inbox import Inbox, InboxLimits
 from bot.store.opening import open_store
 from bot.store.threads import JoinedThreads
+from bot.store.unheard import UnheardTimes
 from bot.texts import quoting_only
 from bot.tracing import UNTRACED, Traces
+from bot.unheard import Unheard
 
 if TYPE_CHECKING:
     from adapters.matrix.account import MatrixAccount as MatrixAccount
@@ -193,7 +196,8 @@ async def _open_slack(
         settings.slack_app_token,
         settings.slack_signing_secret,
         options,
-        threads=JoinedThreads(store, days=settings.conversation_days),
+        threads=JoinedThreads(store, days=settings.conversation_days, listed=True),
+        unheard=_unheard(settings, store),
         register=[interactions.register],
         accepted=[interactions.name_thread],
         documents=lambda: application.documents if application is not None else 0,
@@ -201,6 +205,14 @@ async def _open_slack(
     await stack.enter_async_context(adapter)
     await stack.enter_async_context(interactions)
     return adapter
+
+
+def _unheard(settings: Settings, store: Store) -> Unheard | None:
+    """Return what knows until when somebody listened to Slack; None where nothing that was missed is answered."""
+    if not settings.slack_catch_up_h:
+        return None
+    inbox = Inbox(store, InboxLimits(queue=settings.queue_limit, duplicates_h=settings.duplicates_h))
+    return UnheardTimes(inbox, "slack", secrets.token_hex(8), span_s=settings.slack_catch_up_h * 3600)
 
 
 async def _open_matrix(settings: Settings, store: Store, stack: AsyncExitStack) -> ChatAdapter:

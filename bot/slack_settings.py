@@ -41,6 +41,13 @@ class SlackSettings(ServiceSettings):
     slack_native_markdown: bool = Field(
         True, description="Whether messages use markdown blocks; off writes mrkdwn for old workspaces."
     )
+    slack_catch_up_h: float = Field(
+        24,
+        ge=0,
+        le=168,
+        description="Hours for which questions that were asked while Locus was away are still answered; 0 is none. "
+        "Never beyond LOCUS_DUPLICATES_H.",
+    )
     slack_steward: str = Field(
         "", description='Id of the channel or person that "Ask a person" hands a question to; empty hides the button.'
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from bot.messages import Place
 
 MOST_THREADS: Final = 20_000
+MOST_LISTED: Final = 50  # of a channel
 TURNS: Final = 30  # messages of a thread in that time; no person asks so fast for so long
 TURNS_S: Final = 600.0
 
@@ -29,21 +30,29 @@ class Threads(Protocol):
         """True where it takes part. Raises as `join`."""
         ...
 
+    async def recent(self, place: Place) -> Sequence[str]:
+        """Return the threads of a channel in which it was asked lately, the latest first. Raises as `join`."""
+        ...
+
 
 class RecentThreads:
     """The threads of this process since its start, the latest used last; implements `Threads`."""
 
     def __init__(self) -> None:
-        self._threads: OrderedDict[str, None] = OrderedDict()
+        self._threads: OrderedDict[str, Place] = OrderedDict()
 
     async def join(self, place: Place) -> None:
-        self._threads[place.conversation_id] = None
+        self._threads[place.conversation_id] = place
         self._threads.move_to_end(place.conversation_id)
         while len(self._threads) > MOST_THREADS:
             self._threads.popitem(last=False)
 
     async def joined(self, place: Place) -> bool:
         return place.conversation_id in self._threads
+
+    async def recent(self, place: Place) -> Sequence[str]:
+        found = (one.thread for one in self._threads.values() if one.channel_id == place.channel_id)
+        return list(found)[: -MOST_LISTED - 1 : -1]
 
 
 class LoopGuard:

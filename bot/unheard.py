@@ -26,7 +26,7 @@ class Unheard(Protocol):
         ...
 
     async def go_on(self) -> bool:
-        """Go on being the only one who looks; to be called more often than every 30 s. False where one has to stop."""
+        """Go on being the only one who looks; to be called more often than every 10 s. False where one has to stop."""
         ...
 
     async def done(self) -> None:
@@ -34,7 +34,7 @@ class Unheard(Protocol):
         ...
 
     async def leave(self) -> None:
-        """Stop looking, done or not, so that another one can begin at once; does nothing where this one does not look."""
+        """Stop looking, done or not, so that another one can begin at once; nothing where this one does not look."""
         ...
 
     async def crowded(self) -> bool:

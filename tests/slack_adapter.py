@@ -16,6 +16,7 @@ from bot.service import Role, Service
 from bot.settings import Settings
 from bot.store.client import Store, number
 from bot.threads import Threads
+from bot.unheard import Unheard
 from tests.fakes import HeldAnswerer, held_application
 from tests.slack_sending import Fast
 from tests.slack_server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Line, LocalSlack
@@ -90,6 +91,7 @@ def make_adapter(
     threads: Threads | None = None,
     accepted: Sequence[OnAccepted] = (),
     documents: int = 0,
+    unheard: Unheard | None = None,
     **options: object,
 ) -> SlackAdapter:
     """Return an adapter for a local Slack, which pings often so that tests need not wait."""
@@ -102,6 +104,7 @@ def make_adapter(
         threads=threads,
         accepted=accepted,
         documents=lambda: documents,
+        unheard=unheard,
         limits=Fast(slack.clock).limits(),
     )
 
@@ -116,11 +119,12 @@ async def serving(
     accepted: Sequence[OnAccepted] = (),
     documents: int = 0,
     settings: dict[str, object] | None = None,
+    unheard: Unheard | None = None,
     **options: object,
 ) -> AsyncIterator[SlackService]:
     """Run a service for the time of a test, connected unless it cannot."""
     async with AsyncExitStack() as stack:
-        adapter = await stack.enter_async_context(make_adapter(slack, threads, accepted, documents, **options))
+        adapter = await stack.enter_async_context(make_adapter(slack, threads, accepted, documents, unheard, **options))
         one = SlackService(slack, store, adapter, answerer or HeldAnswerer(), **(settings or {}))
         try:
             async with asyncio.timeout(DEADLINE_S):

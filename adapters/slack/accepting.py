@@ -21,6 +21,7 @@ from adapters.slack.places import spot
 from adapters.slack.sending_values import Recipient
 from adapters.slack.text_incoming import read_text
 from adapters.slack.thread_files import address
+from bot.chat import Accepted
 from bot.errors import BotError, BusyError, InvalidRequestError, UnavailableError
 from bot.messages import Audience, IncomingMessage, Place
 from bot.texts import reading_documents
@@ -93,6 +94,25 @@ class Acceptor:
             case None:
                 pass
 
+    async def take(self, written: Written, guard: LoopGuard) -> bool:
+        """Accept a message that no event has told of, in its present wording; True where nobody knew it yet.
+
+        Args:
+            written: As the history has it.
+            guard: Ends talks of bots by the times of their messages, many of which come at once. Raises as `accept`.
+        """
+        if not await self._meant(written, written.text):
+            return False
+        accepted = await self._ask(written, guard, late=True)
+        if accepted is not None and not accepted.new:
+            await self.revise(written)
+        return accepted is not None and accepted.new
+
+    async def revise(self, written: Written) -> None:
+        """Let the present wording of a known message count if it is not answered yet. Raises as `accept`."""
+        if written.version:
+            await self._parts.reception.edit(self._message(written))
+
     async def close(self) -> None:
         """End what is still being shown."""
         for task in list(self._tasks):
@@ -136,19 +156,20 @@ class Acceptor:
     def _place(self, written: Written) -> Place:
         return self._parts.places.at(written.channel, written.thread)
 
-    async def _ask(self, written: Written) -> None:
+    async def _ask(self, written: Written, guard: LoopGuard | None = None, *, late: bool = False) -> Accepted | None:
         if written.files and not written.text.strip():
-            return  # a file without a word asks nothing
-        message = self._message(written)
-        if not self._guard.allows(message.place, written.ts):
+            return None  # a file without a word asks nothing
+        message = dataclasses.replace(self._message(written), late=late)
+        if not (guard or self._guard).allows(message.place, written.ts):
             logger.warning("a thread has more questions than people ask, so it gets no more answers for a while")
-            return
+            return None
         accepted = await self._parts.reception.message(message)
         await self._parts.threads.join(message.place)
         if message.certain:
             self._parts.askers.note(written.channel, written.ts, Recipient(message.sender.workspace, written.user))
         if accepted.new:
             self._begin(self._show_accepted(message))
+        return accepted
 
     def _message(self, written: Written) -> IncomingMessage:
         """Return what an event says, and what was said lately; Slack is not asked, as it may be away."""
@@ -216,6 +237,12 @@ class Accepting(AsyncMiddleware):
         self._idle = asyncio.Event()
         self._idle.set()
         self._running = 0
+        self._refused = False
+
+    def refused(self) -> bool:
+        """Return whether an event was not taken since this was asked last: Slack may have given it up."""
+        refused, self._refused = self._refused, False
+        return refused
 
     async def drained(self) -> None:
         """Wait until nothing is being accepted."""
@@ -258,6 +285,7 @@ class Accepting(AsyncMiddleware):
             return BoltResponse(status=200, body="")
         except (UnavailableError, BusyError) as error:
             logger.warning("an event was not taken, Slack delivers it again: %s", error)
+            self._refused = True
             return BoltResponse(status=503, body="")
         finally:
             self._running -= 1

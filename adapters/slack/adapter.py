@@ -8,6 +8,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -18,14 +19,16 @@ from adapters.slack.accepting import Accepting, Acceptor, OnAccepted
 from adapters.slack.application import make_app
 from adapters.slack.ascertaining import ascertain
 from adapters.slack.askers import Askers, is_stamp
+from adapters.slack.attendance import Attendance
 from adapters.slack.client import SlackClient
-from adapters.slack.connection import Connections
+from adapters.slack.connection import Connections, connect
 from adapters.slack.direct import direct_channel
 from adapters.slack.errors import AWAY
 from adapters.slack.files import Files
 from adapters.slack.groups import Groups
-from adapters.slack.http import HttpServer
+from adapters.slack.http import HttpServer, serve_http
 from adapters.slack.limits import TIER_4, Limits
+from adapters.slack.looking_back import LookBack
 from adapters.slack.lookups import RETRY_S
 from adapters.slack.members import Members
 from adapters.slack.options import Options
@@ -44,6 +47,7 @@ from bot.messages import Sender as MessageSender
 from bot.plain_text import one_line
 from bot.replies import Reply, Stage
 from bot.threads import LoopGuard, RecentThreads, Threads
+from bot.unheard import Unheard
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +69,7 @@ class SlackAdapter:
         register: Called with the app of each new connection, to add listeners for interactions and further events.
         accepted: Awaited in the background for each new question, with what such listeners are given.
         documents: Says how many documents there are, or 0 where that is not known.
+        unheard: Knows until when somebody listened; None where what was missed is not looked for.
         limits: Of the number of calls; for tests with another clock.
 
     Attributes:
@@ -84,6 +89,7 @@ class SlackAdapter:
         register: Sequence[Register] = (),
         accepted: Sequence[OnAccepted] = (),
         documents: Callable[[], int] = lambda: 0,
+        unheard: Unheard | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.draft_interval_s = 60 / TIER_4
@@ -94,6 +100,7 @@ class SlackAdapter:
         self._register = register
         self._accepted = accepted
         self._documents = documents
+        self._unheard = unheard
         self._client = SlackClient(bot_token, api_base_url=options.api_url)
         self._calls = Calls(self._client, limits or Limits())
         self._sender = Sender(self._calls, StreamText)
@@ -155,6 +162,10 @@ class SlackAdapter:
             asyncio.create_task(connection.run(), name="slack connection"),
             asyncio.create_task(self._watch_token(), name="slack token"),
         ]
+        if (unheard := self._unheard) is not None:
+            looks = partial(LookBack, parts, acceptor, unheard)
+            attendance = Attendance(unheard, looks, connection.listening, accepting.refused, self._calls.limits)
+            tasks.append(asyncio.create_task(attendance.run(), name="slack attendance"))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
@@ -171,15 +182,10 @@ class SlackAdapter:
             await acceptor.close()
 
     def _connection(self, app: AsyncApp) -> Connections | HttpServer:
-        options = self._options
-        if options.mode == "http":
-            if self._signing_secret is None:
-                raise SettingsError("LOCUS_SLACK_SIGNING_SECRET is not set: http mode does not start without it.")
-            self._server = HttpServer(app, self._signing_secret, host=options.http_host, port=options.http_port)
-            return self._server
-        if self._app_token is None:
-            raise SettingsError("LOCUS_SLACK_APP_TOKEN is not set: Socket Mode needs it.")
-        return Connections(app, self._app_token, api_url=options.api_url, ping_s=options.ping_s)
+        if self._options.mode == "socket":
+            return connect(app, self._app_token, self._options)
+        self._server = serve_http(app, self._signing_secret, self._options)
+        return self._server
 
     async def _watch_token(self) -> None:
         """Look at the token whenever there is reason to doubt it.

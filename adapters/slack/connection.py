@@ -15,6 +15,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 
 from adapters.slack.client import SlackClient
+from adapters.slack.options import Options
 from bot.errors import SettingsError, UnavailableError
 
 CONNECTIONS: Final = 2
@@ -100,6 +101,9 @@ class Connections:
         token: Of the app.
         api_url: Slack's Web API.
         ping_s: See `Options`.
+
+    Attributes:
+        listening: Set while events can arrive.
     """
 
     def __init__(self, app: AsyncApp, token: SecretStr, *, api_url: str, ping_s: float) -> None:
@@ -108,6 +112,7 @@ class Connections:
         self._api_url = api_url
         self._ping_s = ping_s
         self._sockets: list[Socket] = []
+        self.listening = asyncio.Event()
 
     async def run(self) -> NoReturn:
         """Connect and deliver until cancelled; `close` has to follow.
@@ -123,6 +128,7 @@ class Connections:
             await socket.open(url)
         lost_after_s = DEAD_PINGS * self._ping_s
         seen = [time.monotonic()] * CONNECTIONS
+        self.listening.set()
         while True:
             await asyncio.sleep(min(LOOK_S, self._ping_s))
             for number, socket in enumerate(self._sockets):
@@ -143,3 +149,14 @@ class Connections:
                 return (await client.call("apps.connections.open")).text("url")
         except SettingsError as error:
             raise SettingsError(APP_TOKEN) from error
+
+
+def connect(app: AsyncApp, token: SecretStr | None, options: Options) -> Connections:
+    """Return the connections that a lab's options ask for; opened when they run.
+
+    Raises:
+        SettingsError: If there is no token.
+    """
+    if token is None:
+        raise SettingsError("LOCUS_SLACK_APP_TOKEN is not set: Socket Mode needs it.")
+    return Connections(app, token, api_url=options.api_url, ping_s=options.ping_s)

@@ -13,6 +13,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 
+from adapters.slack.options import Options
 from bot.errors import SettingsError
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,9 @@ class HttpServer:
         secret: Signing secret of the app.
         host: Address that listens.
         port: Port that listens; 0 is any free one.
+
+    Attributes:
+        listening: Set while events can arrive.
     """
 
     def __init__(self, app: AsyncApp, secret: SecretStr, *, host: str, port: int) -> None:
@@ -39,6 +43,7 @@ class HttpServer:
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
+        self.listening = asyncio.Event()
 
     @property
     def address(self) -> str:
@@ -65,11 +70,13 @@ class HttpServer:
                 f"Nothing can listen at {self._host}, port {self._port}: set LOCUS_SLACK_HTTP_HOST and "
                 "LOCUS_SLACK_HTTP_PORT to an address of this machine that is free."
             ) from error
+        self.listening.set()
         while True:
             await asyncio.Event().wait()
 
     async def close(self) -> None:
         """Answer what has arrived, and listen no more."""
+        self.listening.clear()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -95,3 +102,14 @@ class HttpServer:
         if not isinstance(body, dict):
             return web.Response(status=400)
         return await to_aiohttp_response(await self._app.async_dispatch(parsed))
+
+
+def serve_http(app: AsyncApp, secret: SecretStr | None, options: Options) -> HttpServer:
+    """Return the server that a lab's options ask for; it listens when it runs.
+
+    Raises:
+        SettingsError: If there is no signing secret.
+    """
+    if secret is None:
+        raise SettingsError("LOCUS_SLACK_SIGNING_SECRET is not set: http mode does not start without it.")
+    return HttpServer(app, secret, host=options.http_host, port=options.http_port)

@@ -44,6 +44,7 @@ RATES: Final[Mapping[str, Rate]] = {
     "conversations.info": Rate(TIER_3),
     "conversations.members": Rate(TIER_4),
     "conversations.open": Rate(TIER_3),
+    "users.conversations": Rate(TIER_3),
     "users.info": Rate(TIER_4),
     "usergroups.users.list": Rate(TIER_2),
     "reactions.add": Rate(TIER_3),
@@ -64,6 +65,7 @@ ACTIVE_S: Final = 10.0  # a message that has shown no draft for so long takes no
 SHARE: Final = 0.9  # of its fair pause, after which a message may show its next draft
 LONGEST_WAIT_S: Final = 120.0
 SHORTEST_SLEEP_S: Final = 0.001  # a shorter one may not move a clock at all
+LINE_PAUSE_S: Final = 0.5  # after which it is looked again whether others still wait for a method
 MOST_CHANNELS: Final = 500  # windows of channels that are remembered before those that are idle are dropped
 
 
@@ -142,6 +144,20 @@ class Limits:
         for window in windows:
             window.take(now)
         return True
+
+    async def spare(self, method: str) -> None:
+        """Wait until a call that nobody waits for may be made, and count it; half of all calls are left to others."""
+        (window,) = self._windows(method, "")
+        while True:
+            pause_s = window.free_at(kept=window.rate.calls // 2) - self._clock()
+            if pause_s <= 0 and not window.line.locked():
+                window.take(self._clock())
+                return
+            await self._sleep(max(pause_s, LINE_PAUSE_S))
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so many seconds of the clock."""
+        await self._sleep(seconds)
 
     def over(self, message: str) -> None:
         """Forget a message: it shows no drafts any more, and the others get its share."""

@@ -45,6 +45,15 @@ class Calls:
                 if self.limits.now() + (error.retry_after_s or 0.0) > until:
                     raise
 
+    async def unhurried(self, method: str, **arguments: JsonValue) -> SlackReply:
+        """Make a call that nobody waits for, so that no other one has to wait for it. Raises as `SlackClient.call`."""
+        while True:
+            await self.limits.spare(method)
+            try:
+                return await self.client.call(method, **arguments)
+            except RateLimitedError as error:
+                self._limited(method, "", error)
+
     async def draft(self, method: str, *, message: str = "", **arguments: JsonValue) -> SlackReply | None:
         """Make a call for a draft of `message` if it is its turn now; None where it was left out or limited.
 

@@ -39,7 +39,7 @@ class Finder:
             BotError: As `SlackClient.call`.
         """
         async for message in self._own(spot, since):
-            if _payload(message).get("key") == key:
+            if payload_of(message).get("key") == key:
                 return _text(message, "ts")
         return None
 
@@ -47,7 +47,7 @@ class Finder:
         """Return the further messages of the long answer that begins with the message `ts`: key to time stamp."""
         found: dict[str, str] = {}
         async for message in self._own(spot, ts):
-            payload = _payload(message)
+            payload = payload_of(message)
             key = payload.get("key")
             if payload.get("part_of") == ts and isinstance(key, str):
                 found[key] = _text(message, "ts")
@@ -98,8 +98,8 @@ class Finder:
             arguments["cursor"] = reply.next_cursor
 
 
-def _payload(message: Message) -> Message:
-    """Return what the metadata of ours holds, or nothing."""
+def payload_of(message: Message) -> Message:
+    """Return what the metadata of a message of ours holds, or nothing."""
     metadata = message.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("event_type") != EVENT_TYPE:
         return {}

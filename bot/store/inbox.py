@@ -157,7 +157,8 @@ class Inbox:
             kind, notice = Kind.STOP, ""
             if message.request_id not in stops:
                 full = open_requests >= self.limits.queue
-                notice = busy_sentence(open_requests) if full else counts.refusal(message, now)
+                refusal = "" if message.late else counts.refusal(message, now)
+                notice = busy_sentence(open_requests) if full else refusal
                 kind = Kind.NOTICE if notice else Kind.QUESTION
             request = Request(
                 message.request_id,
@@ -173,7 +174,8 @@ class Inbox:
             if request.quick:
                 commands += make_ready(keys, request, turn)  # takes no turn
                 continue
-            commands += counts.writes(message, now)
+            if not message.late:
+                commands += counts.writes(message, now)
             commands.append(("ZADD", keys.line(conversation), message.order, request.request_id))
             questions[request.request_id] = request
             if (message.order, request.request_id) < first:

@@ -17,8 +17,8 @@ from bot.store.records import Record
 # Slack delivers for the last time six minutes and three acknowledgements of three seconds after the message. A question
 # whose deliveries met one dying process after the other is that much older than the death of the last.
 MARGIN_S: Final = 600.0
-GAP_S: Final = 60.0  # four times what lies between two notes of one process
-LEASE_S: Final = 45.0
+GAP_S: Final = 60.0  # many times what lies between two notes of one process
+LEASE_S: Final = 15.0  # after which another process looks on for one that died
 
 UNHEARD_KEYS = (
     KeyKind(
@@ -57,16 +57,24 @@ class UnheardTimes:
         chat: Name of the chat.
         holder: Name of this process; unique over all processes and starts.
         span_s: How old a message may be that is still answered, in seconds.
+        lease_s: How long it counts as looking after `take` or `go_on`.
         clock: Seconds since 1970.
     """
 
     def __init__(
-        self, inbox: Inbox, chat: str, holder: str, *, span_s: float, clock: Callable[[], float] = time.time
+        self,
+        inbox: Inbox,
+        chat: str,
+        holder: str,
+        *,
+        span_s: float,
+        lease_s: float = LEASE_S,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = inbox.store
         self._inbox = inbox
         self._key = inbox.store.key("heard", chat)
-        self._leader = Leader(inbox.store, f"unheard-{chat}", holder, lease_s=LEASE_S)
+        self._leader = Leader(inbox.store, f"unheard-{chat}", holder, lease_s=lease_s)
         self._span_s = min(span_s, inbox.limits.duplicates_h * 3600.0 - MARGIN_S)
         self._clock = clock
 

@@ -28,6 +28,7 @@ BY_CHANNEL = {
     "conversations.info": {"channels:read", "groups:read", "mpim:read"},
     "conversations.members": {"channels:read", "groups:read", "mpim:read"},
     "conversations.open": {"im:write"},
+    "users.conversations": {f"{kind}:read" for kind in KINDS},
 }
 LISTED = ("limits.py",)  # names methods without calling them
 

@@ -12,6 +12,8 @@ from tests.slack_server.values import Channel, Json, Message, SlackError
 MOST_MESSAGES = 999  # that one call returns
 _USUAL_MESSAGES = 100
 _USUAL_MEMBERS = 100
+_NOUNS = {"public": "channels", "private": "groups", "im": "im", "mpim": "mpim"}
+_TYPES = {"public_channel": "public", "private_channel": "private", "mpim": "mpim", "im": "im"}
 
 
 def history_scopes(call: Call) -> tuple[str, ...]:
@@ -31,8 +33,7 @@ def open_scopes(call: Call) -> tuple[str, ...]:
 
 def _scope_noun(call: Call) -> str:
     channel = call.bench.world.channels.get(call.text("channel"))
-    nouns = {"public": "channels", "private": "groups", "im": "im", "mpim": "mpim"}
-    return nouns[channel.kind] if channel else "channels"
+    return _NOUNS[channel.kind] if channel else "channels"
 
 
 def replies(call: Call) -> Json:
@@ -112,6 +113,38 @@ def info(call: Call) -> Json:
     if call.flag("include_num_members"):
         value["num_members"] = len(channel.members)
     return {"channel": value}
+
+
+def list_scopes(call: Call) -> tuple[str, ...]:
+    """Return the scope that listing conversations needs: where several are needed, the first that the token lacks."""
+    needed = [f"{_NOUNS[kind]}:read" for kind in _kinds(call)]
+    return (next((scope for scope in needed if scope not in call.bench.grants.scopes), needed[0]),)
+
+
+def _kinds(call: Call) -> list[str]:
+    """Return the kinds of channels that are asked for."""
+    kinds = [_TYPES.get(name.strip(), "") for name in call.text("types", "public_channel").split(",")]
+    if not all(kinds):
+        raise SlackError("invalid_types")
+    return kinds
+
+
+def list_own(call: Call) -> Json:
+    """users.conversations, for the bot itself."""
+    kinds, limit = _kinds(call), call.number("limit", _USUAL_MESSAGES)
+    if not 1 <= limit <= MOST_MESSAGES:
+        raise SlackError("invalid_limit")
+    world = call.bench.world
+    hidden = call.flag("exclude_archived")
+    mine = [
+        channel
+        for channel in world.channels.values()
+        if channel.kind in kinds and world.bot.id in channel.members and not (hidden and channel.archived)
+    ]
+    start = _cursor(call)
+    more = _encoded(start + limit) if start + limit < len(mine) else ""
+    listed = [channel.as_json(world.bot.id) for channel in mine[start : start + limit]]
+    return {"channels": listed, "response_metadata": {"next_cursor": more}}
 
 
 def members(call: Call) -> Json:

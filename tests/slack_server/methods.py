@@ -50,6 +50,7 @@ METHODS: dict[str, Method] = {
     "auth.test": Method(people_methods.auth_test, "special"),
     "bots.info": Method(people_methods.bots_info, "3", ("users:read",)),
     "team.info": Method(people_methods.team_info, "3", ("team:read",)),
+    "users.conversations": Method(conversation_methods.list_own, "3", conversation_methods.list_scopes),
     "users.info": Method(people_methods.users_info, "4", ("users:read",)),
     "usergroups.users.list": Method(people_methods.group_members, "2", ("usergroups:read",)),
     "reactions.add": Method(people_methods.add_reaction, "3", ("reactions:write",)),

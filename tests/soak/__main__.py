@@ -59,6 +59,8 @@ def soak_rows(outcome: Outcome) -> Iterable[Row]:
     yield "deliveries of events", f"{deliveries}"
     yield "duplicates dropped", f"{repeated}"
     yield "given up by the chat", f"{sum(record.given_up for record in events)}"
+    found = [one for one in questions if one.record.given_up and not one.record.acknowledged and one.visible]
+    yield "questions of these answered", f"{len(found)}"
     yield "final answers", f"{endings[Ending.ANSWER]}"
     yield "stopped, or nothing to stop", f"{endings[Ending.STOPPED]}"
     yield "only stopped another", f"{sum(one.record.event.text == STOP_WORD and not one.visible for one in questions)}"

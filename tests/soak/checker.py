@@ -124,8 +124,8 @@ class Question:
     @property
     def ended(self) -> bool:
         """True when nothing more is expected to happen."""
-        if not self.record.acknowledged:
-            return self.record.given_up
+        if not self.record.settled:
+            return False
         return (
             (self.withdrawn and not self.visible)
             or (bool(self.visible) and all(post.body.stage is Stage.FINAL for post in self.visible))
@@ -204,7 +204,9 @@ def check(snapshot: Snapshot) -> list[Violation]:
 def _check_visibility(question: Question) -> Iterator[Violation]:
     """One message, and only one ever; none for what was deleted in time."""
     message_id, visible = question.message_id, question.visible
-    if not question.record.acknowledged:
+    # What the chat has given up may be found in its history, and has then been accepted all the same.
+    found = question.record.given_up and (visible or question.deletions or question.record.event.text == STOP_WORD)
+    if not question.record.acknowledged and not found:
         yield Violation(Fault.UNACCEPTED, message_id, ", ".join(question.record.missed))
     if len(question.posts) > 1:
         yield Violation(Fault.DOUBLED, message_id, ", ".join(post.post_id for post in question.posts))

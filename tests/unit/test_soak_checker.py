@@ -75,6 +75,16 @@ def test_a_question_that_was_never_accepted_is_found() -> None:
     assert [(Fault.UNACCEPTED, "m0")] == faults([unaccepted], [post(0, answer(0, at=1))])
 
 
+def test_what_the_chat_gave_up_counts_by_its_answer() -> None:
+    """Found in the history it was accepted; else it is missing, and the soak waits for it."""
+    given_up = dataclasses.replace(event(0, at=0), acknowledged=[], given_up=True)
+    answered = [post(0, answer(0, at=1))]
+
+    assert [] == faults([given_up], answered)
+    assert [(Fault.UNACCEPTED, "m0"), (Fault.MISSING, "m0")] == faults([given_up], [])
+    assert [True, False] == [questions_of(Snapshot([given_up], posts))[0][0].ended for posts in (answered, [])]
+
+
 def test_a_message_that_is_not_final_is_found() -> None:
     """A placeholder for ever is no answer."""
     assert [(Fault.UNFINISHED, "m0")] == faults([event(0, at=0)], [post(0)])
