@@ -269,8 +269,8 @@ UNSHAPING = set(
     max_failures max_deaths shutdown_grace_s duplicates_h conversation_days conversation_tokens retention_days
     answer_cache_h feedback_kept administrators answer_external health_port health_host traces_url slack_bot_token
     slack_app_token slack_signing_secret slack_mode slack_http_host slack_http_port slack_api_url slack_channels
-    slack_follow_threads slack_streaming slack_native_markdown slack_catch_up_h slack_steward teachers digest_subscribers
-    status_readers genenetwork_gn3_url genenetwork_sparql_url genenetwork_contact genenetwork_pause_s
+    slack_follow_threads slack_streaming slack_native_markdown slack_catch_up_h slack_steward teachers
+    digest_subscribers status_readers genenetwork_gn3_url genenetwork_sparql_url genenetwork_contact genenetwork_pause_s
     genenetwork_timeout_s genenetwork_compute_s genenetwork_fresh_s genenetwork_max_mib time_zone digest_file
     digest_look_h digest_docs digest_model_s matrix_homeserver matrix_user matrix_password matrix_access_token
     matrix_device_id matrix_store_passphrase matrix_encryption matrix_trust matrix_trusted matrix_allowed_users
