@@ -100,7 +100,7 @@ def genome_scan(
     lines = "".join(f"; line at {shown_number(one.score, 3)}: {label(one.name, 60)}" for one in thresholds)
     alt = f"Genome scan of {label(title, 200)}: {len(markers):,} markers, {said}{lines}."
     more = f" There is {label(remark, 100)}." if remark else ""
-    return finish(figure, title=title, alt=alt + more, caption=f"{score} along the genome, {said}.{more}")
+    return finish(figure, title=title, alt=alt + more, caption=f"{score} along the genome, {said}.")
 
 
 def _draw_chromosomes(
