@@ -51,7 +51,8 @@ setup-synapse: $(UV)
 setup-chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null || \
+	  echo "Chromium could not be installed by apt-get: the tests of the web pages say so." >&2; \
 	else echo "Chromium is not installed: the tests of the web pages are skipped (make setup-chromium as root)." >&2; fi
 
 .uv/bin/uv:
