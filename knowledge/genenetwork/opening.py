@@ -41,7 +41,7 @@ class OpenGeneNetwork:
         try:
             there = await self.gn3.is_there()
         except BotError as error:
-            logger.warning("where GN3 stands is looked up again with the first question: %s", error)
+            logger.info("where GN3 stands is looked up again with the first question: %s", error)
         else:
             logger.info("GN3 %s %s", "answers at" if there else "does not answer at", self.gn3.base)
 

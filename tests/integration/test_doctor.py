@@ -141,13 +141,13 @@ async def test_an_app_of_the_manifest_is_well() -> None:
 
 async def test_scopes_are_compared_with_the_manifest() -> None:
     """A missing one is an error that names it, one too many a warning."""
-    scopes = (manifest_scopes() - {"usergroups:read"}) | {"im:read"}
+    scopes = (manifest_scopes() - {"usergroups:read"}) | {"pins:read"}
     async with LocalSlack(app(scopes)) as slack:
         found = await examine_bot_token(BOT, api_url=f"{slack.base_url}/api/")
 
     assert [Level.OK, Level.ERROR, Level.WARNING, Level.OK] == levels(found)
     assert "lacks the scopes usergroups:read." in found[1].text
-    assert "more than Locus needs: im:read." in found[2].text
+    assert "more than Locus needs: pins:read." in found[2].text
 
 
 async def test_tokens_that_slack_does_not_take_are_errors() -> None:

@@ -95,7 +95,7 @@ async def test_questions_of_a_weekend_are_answered_once_after_the_start(
         await noted(store)
     await slack.until(lambda: not slack.sockets.connections)
     slack.clock.advance(20 * 3600)
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "adapters.slack.attendance")
     asked = [
         slack.mention(C1, "U1", "What is BXD?"),
         slack.mention(private.id, "U1", "What is HXB?"),

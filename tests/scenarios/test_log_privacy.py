@@ -93,6 +93,8 @@ async def test_the_log_quotes_no_question(chat: Driver, log: Log) -> None:
     await chat.ask(f"When is {CANARY} away?")
     await chat.sees(f"About: When is {CANARY} away?")
     await chat.settled()
+    # A question is settled a moment before its line is written.
+    await chat.until(lambda: log.written.count('"handled"') == 6)
     references = {str(one.get("request", "")) for one in log.lines if one["logger"] in OF_REQUESTS}
     messages = [str(one["message"]) for one in log.lines]
 
