@@ -46,8 +46,8 @@ class Record(Generic[T]):
                 raise StorageError(
                     f"A {self._name} in Redis was written by a newer version of Locus: run that version, or upgrade."
                 )
-            # Strictness of JSON, where a tuple is a list and an enum its value.
-            return self._adapter.validate_json(json.dumps(fields))
+            # Strictness of JSON, where a tuple is a list and an enum its value; text is no number, nor is infinity.
+            return self._adapter.validate_json(json.dumps(fields, allow_nan=False), strict=True)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ValidationError) as error:
             raise StorageError(f"A {self._name} in Redis is damaged and was left out.") from error
 
