@@ -48,6 +48,8 @@ _HOMES_OF = (
 )
 _BATCH = 500  # ids per SQL statement
 
+CLOSE_PATIENCE_S = 10.0  # a search takes milliseconds
+
 
 class Catalogue:
     """One catalogue file; every thread gets its own connection."""
@@ -62,6 +64,8 @@ class Catalogue:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._readers = 0
+        self._read = threading.Condition(self._lock)
         with self.errors():
             connection = self._connection()
             connection.executescript(_SCHEMA)
@@ -106,8 +110,9 @@ class Catalogue:
         return connection
 
     def close(self) -> None:
-        """Close the connections of all threads."""
+        """Close the connections of all threads; SQLite does not bear it while one of them reads, so that is waited for."""
         with self._lock:
+            self._read.wait_for(lambda: self._readers == 0, CLOSE_PATIENCE_S)
             for connection in self._connections:
                 connection.close()
             self._connections.clear()
@@ -118,13 +123,20 @@ class Catalogue:
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
         """Everything read by this thread inside the block is of one revision; the connection is for reading only."""
-        with self.errors():
-            connection = self._connection()
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                connection.rollback()
+        with self._lock:
+            self._readers += 1
+        try:
+            with self.errors():
+                connection = self._connection()
+                connection.execute("BEGIN")
+                try:
+                    yield connection
+                finally:
+                    connection.rollback()
+        finally:
+            with self._lock:
+                self._readers -= 1
+                self._read.notify_all()
 
     def get_meta(self, key: str) -> str | None:
         """Return a value of the index's own record, or None."""
