@@ -110,7 +110,7 @@ class Catalogue:
         return connection
 
     def close(self) -> None:
-        """Close the connections of all threads; SQLite does not bear it while one of them reads, so that is waited for."""
+        """Close the connections of all threads, when none reads any more: SQLite would crash the process."""
         with self._lock:
             self._read.wait_for(lambda: self._readers == 0, CLOSE_PATIENCE_S)
             for connection in self._connections:
